@@ -1,0 +1,60 @@
+"""Layer 3: the faces of automatic differentiation.
+
+`functional`, `profiler`, `gradcheck`, `forward_ad` and the others load when they are touched.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from ..core.tensor import Tensor as Variable
+from .grad_mode import (
+    enable_grad,
+    inference_mode,
+    is_multithreading_enabled,
+    no_grad,
+    set_grad_enabled,
+    set_multithreading_enabled,
+)
+from .run import backward, grad
+
+_SUBMODULES = frozenset(
+    "functional forward_ad graph grad_mode profiler profiler_util anomaly_mode function".split()
+)
+_LAZY = {
+    "Function": "function", "NestedIOFunction": "function", "gradgradcheck": "gradcheck",
+    "detect_anomaly": "anomaly_mode", "set_detect_anomaly": "anomaly_mode",
+    "GradcheckError": "gradcheck",
+}  # fmt: skip
+
+
+def variable(*args: Any, **kwargs: Any) -> None:
+    """Refuse, as PyTorch does: use `wengert.tensor`."""
+    raise RuntimeError("torch.autograd.variable(...) is deprecated, use torch.tensor(...) instead")
+
+
+def is_view_replay_enabled() -> bool:
+    """Return True: views of a base that was written in place are always replayed here."""
+    return True
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        value = getattr(importlib.import_module(f".{_LAZY[name]}", __name__), name)
+    elif name in _SUBMODULES:
+        return importlib.import_module(f".{name}", __name__)
+    elif name == "gradcheck":
+        value = importlib.import_module(".gradcheck", __name__).gradcheck
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+__all__ = [
+    "Function", "GradcheckError", "NestedIOFunction", "Variable", "backward", "detect_anomaly",
+    "enable_grad", "grad", "gradcheck", "gradgradcheck", "inference_mode",
+    "is_multithreading_enabled", "is_view_replay_enabled", "no_grad", "set_detect_anomaly",
+    "set_grad_enabled", "set_multithreading_enabled", "variable",
+]  # fmt: skip

@@ -1,0 +1,402 @@
+"""The op behind a custom function: how its forward is recorded, its backward run and checked.
+
+What users write and call is in `function`; this module knows only the class that they wrote.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+from ..core import engine, errors, inplace, state
+from ..core.node import LEAF, Node, Parts, Spent, port
+from ..core.op import TENSORS, fit
+from ..core.tensor import Tensor, attach, extra_of, storage_of, wrap
+
+new = object.__new__
+
+
+class Saved:
+    """One tensor kept by a node, with the version that it had."""
+
+    __slots__ = ("edge", "label", "live", "number", "storage", "tensor", "version")
+
+    def __init__(self, t: Tensor, number: int | None, count: int) -> None:
+        x = t._ext
+        if x is not None and x.inference:
+            raise RuntimeError(errors.INFERENCE_SAVED)
+        # NOTE [no cycle]: a tensor that hangs on a node may come to hang on ours, so only its
+        # memory is kept and it is hung up again when read; outputs (`number`) hang on ours already
+        e = t._edge
+        kept = number is None and (e is None or e.op is LEAF)
+        self.storage = None if kept and (x is None or x.storage is None) else storage_of(t)
+        self.version = 0 if self.storage is None else self.storage.version
+        self.edge = None if number is not None else e
+        self.number = None if number is None else (number, count)
+        self.tensor = t if kept else t._share(None)
+        self.live = weakref.ref(t)
+        self.label = _made_by(t)
+
+    def unpack(self, node: Node) -> Tensor:
+        """Return the tensor as it was saved, or refuse if it was written since."""
+        storage = self.storage
+        if storage is None:
+            x = self.tensor._ext
+            storage = None if x is None else x.storage
+        if storage is not None and storage.version != self.version:
+            self._refuse(node, storage)
+        if self.number is not None:
+            number, count = self.number
+            return self._again(node if count == 1 else port(node, number, count))
+        return self.tensor if self.tensor._edge is self.edge else self._again(self.edge)
+
+    def _again(self, edge: Node | None) -> Tensor:
+        t = self.tensor._share(edge)
+        if self.storage is not None:
+            extra_of(t).storage = self.storage
+        return t
+
+    def _refuse(self, node: Node, storage: Any) -> None:
+        live = self.live()
+        label = self.label if live is None else _made_by(live)
+        if self.number is not None:
+            label = f"{self.number[0]} of {_plain_name(node)}"
+        watcher = state.ANOMALY
+        raise RuntimeError(
+            errors.stale_save(
+                self.tensor, label, storage.version, self.version, node.name(),
+                inplace.place(storage.where), watcher is not None and watcher.explain(node),
+                "a saved tensor",
+            )
+        )  # fmt: skip
+
+
+def _made_by(t: Tensor) -> str | None:
+    """Say which output of which call a tensor is, for error messages."""
+    node = t.grad_fn
+    return None if node is None else f"{t.output_nr} of {_plain_name(node)}"
+
+
+def _plain_name(node: Node) -> str:
+    return node.name().removesuffix("0").removesuffix("Backward")
+
+
+class FunctionOp:
+    """The op of one Function class: what the engine, modes and wrappers see of it."""
+
+    kind = "function"
+    outputs: Any = "many"
+    view = saves_out = variadic = False
+    differentiable = True
+    inputs = params = ()
+    promote = batch = jvp = None
+
+    def __init__(self, cls: Any, saves_any: bool) -> None:
+        self.cls, self.saves_any = cls, saves_any
+        self.name = self.profile_name = cls.__name__
+        self.nodename = cls.__name__ + "Backward"
+        self.node_class = cls._backward_cls
+        self.spent = Spent(self)
+
+    # ------------------------------------------------------------ forward
+    def evaluate(self, args: tuple, params: tuple = ()) -> Any:
+        """Run one call past every mode: through the wrappers among its arguments, if any."""
+        top = None
+        for a in args:
+            level = getattr(a, "level", None) if isinstance(a, Tensor) else None
+            if level is not None and (top is None or level > top.level):
+                top = a
+        if top is None:
+            return _record(self, args)[0]
+        from ..core.dual import Dual
+
+        if isinstance(top, Dual):
+            return _push_forward(self, args, top.level)
+        return top.interpret(self, list(args), params)
+
+    # ------------------------------------------------------------ backward
+    def pull(self, n: Node, g: Any) -> list:
+        """Run the user's backward on arrays."""
+        return [
+            c._array if isinstance(c, Tensor) and c._spec.plain else c
+            for c in self.pull_t(n, g)
+        ]
+
+    def pull_t(self, n: Node, g: Any) -> list:
+        """Run the user's backward on tensors and check what it returns."""
+        ctx = n.rest
+        arrived = g.items if g.__class__ is Parts else [g]
+        grads = []
+        for c, spec in zip(arrived, ctx._output_specs, strict=True):
+            if spec is None:
+                grads.append(None)
+            elif c is not None:
+                c = engine.to_user(c, spec)
+                grads.append(c if isinstance(c, Tensor) else wrap(c))
+            else:
+                grads.append(engine.zeros_for(spec) if ctx.materialize_grads else None)
+        backward = self.cls._backward_of()
+        result = backward(ctx, grads) if self.cls.boxed_grads_call else backward(ctx, *grads)
+        if not isinstance(result, tuple):
+            result = (result,)
+        return _checked(n, ctx, result)
+
+    def saved_attribute(self, n: Node, name: str) -> Any:
+        raise AttributeError(f"{self.nodename!r} object has no attribute '_saved_{name}'")
+
+    def __repr__(self) -> str:
+        return f"<op of {self.cls.__name__}>"
+
+
+def _checked(n: Node, ctx: Any, result: tuple) -> list:
+    """Check the gradients that a backward returned, and turn them into cotangents."""
+    specs = ctx._input_specs
+    name = n.name()
+    if len(result) != len(specs) and (
+        len(result) < len(specs) or any(r is not None for r in result[len(specs) :])
+    ):
+        raise RuntimeError(
+            f"function {name} returned an incorrect number of gradients (expected {len(specs)}, "
+            f"got {len(result)}); return one per argument of forward, None where there is none"
+        )
+    out: list = []
+    for k, (r, spec, edge) in enumerate(zip(result, specs, n.edges, strict=False)):
+        if r is None:
+            out.append(None)
+            continue
+        if spec is None:
+            raise RuntimeError(
+                f"function {name} returned a gradient different than None at position {k + 1}, "
+                "but the corresponding forward input was not a Variable"
+            )
+        if not isinstance(r, Tensor):
+            raise RuntimeError(
+                f"expected Variable or None (got {type(r).__name__}) as gradient {k} from {name}"
+            )
+        out.append(None if edge is None else _fitted(r, spec, k, name))
+    return out
+
+
+def _fitted(r: Tensor, spec: Any, k: int, name: str) -> Tensor:
+    """Cast a gradient to the dtype of its input and sum it to its shape."""
+    if r._spec is not spec:
+        have, want = tuple(r.shape), tuple(spec.shape)
+        lead = len(have) - len(want)
+        if lead < 0 or any(w not in (1, h) for h, w in zip(have[lead:], want, strict=True)):
+            raise RuntimeError(
+                f"Function {name} returned an invalid gradient at index {k} - got {list(have)} "
+                f"but expected shape compatible with {list(want)}"
+            )
+        if r.dtype.is_complex and not spec.dtype.is_complex:
+            raise RuntimeError(
+                f"Function {name} returned a complex gradient at index {k}, but the input is "
+                f"{spec.dtype}; return its real part"
+            )
+        if r.dtype is not spec.dtype:
+            r = TENSORS.cast(r, spec.dtype)
+    r = engine.from_user(r)
+    return r if r.shape == spec.shape else fit(r, spec)
+
+
+# ------------------------------------------------------------------- recording
+def _record(op: FunctionOp, args: tuple) -> tuple[Any, Any]:
+    """Run forward, hang its outputs on a node; return the result and the ctx."""
+    cls = op.cls
+    ctx = cls._ctx_class()
+    tensors = [a if isinstance(a, Tensor) else None for a in args]
+    edges = tuple([None if t is None else t._edge for t in tensors])
+    ctx.needs_input_grad = tuple(e is not None for e in edges)
+    recording = state.is_grad_enabled() and any(ctx.needs_input_grad)
+    before = state.set_grad_enabled(False)
+    try:
+        if cls._splits_context():
+            result = cls.forward(*args)
+            cls.setup_context(ctx, args, result)
+        else:
+            result = cls.forward(ctx, *args)
+    finally:
+        state.set_grad_enabled(before)
+    one = not isinstance(result, tuple)
+    results: list = [result] if one else list(result)
+    _check_marks(ctx, results)
+    n: Any = None
+    if recording:
+        n = new(cls._backward_cls)
+        n.op, n.edges, n.hooks, n.rest, n.out = op, edges, None, ctx, ()
+        n.x = n.y = None
+        n.seq = state.tick()
+        ctx._node = weakref.ref(n)
+        ctx._input_specs = [None if t is None else t._spec for t in tensors]
+    placed = [_placed(cls, ctx, n, r, k, results, tensors) for k, r in enumerate(results)]
+    if n is not None:
+        ctx._output_specs = [r._spec if isinstance(r, Tensor) else None for r in placed]
+        _save(op, n, ctx, placed)
+    return (placed[0] if one else tuple(placed)), ctx
+
+
+def _is_in(t: Any, tensors: Any) -> bool:
+    return any(t is other for other in tensors)
+
+
+def _check_marks(ctx: Any, results: list) -> None:
+    for t in ctx.to_save:
+        if t is not None and not isinstance(t, Tensor):
+            k = next(k for k, s in enumerate(ctx.to_save) if s is t)
+            raise TypeError(
+                f"save_for_backward can only save variables, but argument {k} is of type "
+                f"{type(t).__name__}; keep other values as attributes of ctx"
+            )
+    for t in ctx.dirty_tensors:
+        if not _is_in(t, results):
+            raise RuntimeError(
+                "Some elements marked as dirty during the forward method were not returned as "
+                "output. The inputs that are modified inplace must all be outputs of the Function."
+            )
+
+
+def _placed(
+    cls: Any, ctx: Any, n: Any, r: Any, k: int, results: list, tensors: list
+) -> Any:
+    """Turn the k-th thing that forward returned into what apply returns."""
+    if not isinstance(r, Tensor):
+        return r
+    is_input = _is_in(r, tensors)
+    dirty = is_input and _is_in(r, ctx.dirty_tensors)
+    constant = _is_in(r, ctx.non_differentiable) or r.dtype.category < 2
+    if n is None or constant:
+        if dirty:
+            inplace.bump(r)
+            return r
+        if is_input:
+            return r._share(None) if constant else TENSORS.alias(r)
+        return r
+    count = len(results)
+    edge = n if count == 1 else port(n, k, count)
+    if dirty:
+        if r._edge is not None and r._edge.op is LEAF and not r._is_view():
+            raise RuntimeError(
+                "a leaf Variable that requires grad has been used in an in-place operation. "
+                f"{cls.__name__} marked it as dirty; it is a {errors.described(r)}"
+            )
+        inplace.check_writable(r, True)
+        inplace.commit(r, attach(r._array, r._spec, edge))
+        return r
+    if is_input:
+        before = state.set_grad_enabled(False)
+        try:
+            r = TENSORS.alias(r)
+        finally:
+            state.set_grad_enabled(before)
+    elif r._edge is not None:
+        r = r._share(None)
+    x = r._ext
+    if x is not None and x.base is not None:
+        x.creation = f"{'functions' if count > 1 else 'function'} {cls.__name__} {k}"
+    r._edge = edge
+    return r
+
+
+def _save(op: FunctionOp, n: Any, ctx: Any, placed: list) -> None:
+    """Move what save_for_backward was given onto the node."""
+    if not ctx.to_save:
+        return
+    saved = []
+    for t in ctx.to_save:
+        number = next((k for k, r in enumerate(placed) if r is t and t._edge is not None), None)
+        saved.append(None if t is None else Saved(t, number, len(placed)))
+    n.out = tuple(saved)
+    n.op = op.cls._ops[1]
+    ctx.to_save = ()
+
+
+# ------------------------------------------------------------------- forward mode
+def _push_forward(op: FunctionOp, args: tuple, level: int) -> Any:
+    """Run the function on the values of duals, and its jvp on their tangents."""
+    from ..core.dual import Dual
+
+    duals = [isinstance(a, Dual) and a.level == level for a in args]
+    values = tuple(a.value if d else a for a, d in zip(args, duals, strict=True))
+    inputs = [v if isinstance(v, Tensor) else None for v in values]
+    result, ctx = _record(op, values) if not _wrapped(values) else (op.evaluate(values), None)
+    if ctx is None:
+        raise NotImplementedError("a custom Function supports one level of forward mode at a time")
+    tangents: list = []
+    for a, v, d in zip(args, values, duals, strict=True):
+        if not isinstance(v, Tensor):
+            tangents.append(None)
+        elif d and a.note is not None:
+            tangents.append(a.note)
+        else:
+            tangents.append(engine.zeros_for(v._spec) if ctx.materialize_grads else None)
+    ctx._in_jvp = True
+    try:
+        pushed = op.cls.jvp(ctx, *tangents)
+    finally:
+        ctx._in_jvp = False
+    one = not isinstance(result, tuple)
+    results = (result,) if one else result
+    pushed = pushed if isinstance(pushed, tuple) else (pushed,)
+    if len(pushed) != len(results):
+        raise RuntimeError(
+            "Function's jvp returned an invalid number of forward gradients (expected "
+            f"{len(results)} but got {len(pushed)})"
+        )
+    out = []
+    for k, (r, t) in enumerate(zip(results, pushed, strict=True)):
+        if not isinstance(r, Tensor) or t is None:
+            if t is not None:
+                raise RuntimeError(f"output {k} of forward is no tensor, but jvp gave it a tangent")
+            out.append(r)
+            continue
+        check_tangent(r, t, k)
+        place = next((i for i, v in enumerate(inputs) if v is r), None)
+        if place is not None and _is_in(r, ctx.dirty_tensors) and duals[place]:
+            if t is not args[place].note:
+                raise RuntimeError(
+                    "An inplace custom Function is not modifying the forward mode gradients "
+                    "inplace. If the forward is modifying an input inplace, then the jvp function "
+                    "must modify the corresponding gradient inplace."
+                )
+            out.append(args[place])
+            continue
+        if r._is_view() and not t._is_view() and not _is_in(t, tangents):
+            raise RuntimeError(
+                "A custom Function's forward is returning a view (or an input as-is) but the jvp "
+                "is not returning a view."
+            )
+        out.append(Dual.over(level, r, t))
+    return out[0] if one else tuple(out)
+
+
+def _wrapped(values: tuple) -> bool:
+    return any(isinstance(v, Tensor) and getattr(v, "level", None) is not None for v in values)
+
+
+def check_tangent(value: Tensor, tangent: Any, k: int = 0) -> None:
+    """Raise unless `tangent` can be the tangent of `value`."""
+    if not isinstance(tangent, Tensor):
+        raise RuntimeError(
+            f"expected Variable or None (got {type(tangent).__name__}) for grad output {k}."
+        )
+    if tangent.shape != value.shape:
+        raise RuntimeError(
+            "Trying to set a forward gradient that has a different size than that of the original "
+            f"Tensor, this is not supported. Tensor is of size {list(value.shape)} while the given "
+            f"forward gradient is of size {list(tangent.shape)}."
+        )
+
+
+class Refusal:
+    """The op of a node that raises when it runs."""
+
+    saves_any = saves_out = False
+    outputs = 1
+    name = nodename = "Error"
+
+    def __init__(self, message: str) -> None:
+        self.message = message
+
+    def pull(self, n: Node, g: Any) -> Any:
+        raise RuntimeError(self.message)
+
+    pull_t = pull

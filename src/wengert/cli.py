@@ -1,0 +1,128 @@
+"""The command line: `wengert run script.py`, `wengert tour`, `wengert info`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import Any
+
+
+def _parser() -> argparse.ArgumentParser:
+    p = argparse.ArgumentParser(
+        prog="wengert", description="PyTorch's autograd semantics on NumPy.", allow_abbrev=False
+    )
+    sub = p.add_subparsers(dest="command", required=True, metavar="command")
+    run = sub.add_parser(
+        "run",
+        help="run an unmodified PyTorch script on wengert",
+        description="Run a Python script in which `import torch` gives wengert.",
+    )
+    run.add_argument("script", help="the script, or - for standard input")
+    run.add_argument("args", nargs=argparse.REMAINDER, help="arguments of the script")
+    tour = sub.add_parser(
+        "tour",
+        help="train a classifier on real digits and look at what autograd did",
+        description="Train a classifier on 1,797 handwritten digits, then show the graph of the "
+        "loss, the gradient norms and the profile, and write an HTML report.",
+    )
+    tour.add_argument("--report", default="wengert-report", metavar="DIR", help="where the report goes (default: %(default)s)")
+    tour.add_argument("--epochs", type=int, default=30, help="passes over the training set (default: %(default)s)")
+    tour.add_argument("--seed", type=int, default=0, help="seed of every random number (default: %(default)s)")
+    tour.add_argument("--quiet", action="store_true", help="no progress bar")
+    sub.add_parser("info", help="print versions and what is installed")
+    return p
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line and return the exit status."""
+    options = _parser().parse_args(argv)
+    if options.command == "run":
+        return run_script(options.script, options.args)
+    if options.command == "tour":
+        from .tour import tour
+
+        return tour(options.report, epochs=options.epochs, seed=options.seed, quiet=options.quiet)
+    return info()
+
+
+def run_script(script: str, args: list[str]) -> int:
+    """Run a script as `__main__`, with `import torch` resolved to wengert."""
+    from .alias import install_as_torch
+
+    if script == "-":
+        source, name, folder = sys.stdin.buffer.read(), "<stdin>", os.getcwd()
+    else:
+        try:
+            with open(script, "rb") as f:
+                source = f.read()
+        except OSError as error:
+            print(f"wengert run: can't read {script!r}: {error.strerror}", file=sys.stderr)
+            return 2
+        name, folder = script, os.path.dirname(os.path.abspath(script))
+    install_as_torch()
+    from types import ModuleType
+
+    module = ModuleType("__main__")
+    module.__dict__.update(__file__=name, __builtins__=__builtins__)
+    sys.modules["__main__"] = module
+    sys.argv = [script, *args]
+    sys.path[0:1] = [folder]
+    try:
+        exec(compile(source, name, "exec"), module.__dict__)
+    except SystemExit:
+        raise
+    except BaseException as error:
+        _report(error)
+        return 1
+    return 0
+
+
+def _report(error: BaseException) -> None:
+    """Print the traceback from the script's own first frame on, and a hint where one helps."""
+    import traceback
+
+    tb: Any = error.__traceback__
+    while tb is not None and tb.tb_frame.f_globals.get("__name__") == __name__:
+        tb = tb.tb_next
+    if isinstance(error, KeyboardInterrupt):
+        print("interrupted", file=sys.stderr)
+        return
+    traceback.print_exception(type(error), error, tb)
+    hint = _import_hint(error)
+    if hint:
+        print(hint, file=sys.stderr)
+
+
+def _import_hint(error: BaseException) -> str | None:
+    """`from torch import x` of a name that wengert lacks: say so and name the closest one."""
+    if not isinstance(error, ImportError) or not (error.name or "").startswith("wengert"):
+        return None
+    import re
+
+    found = re.search(r"cannot import name '(\w+)'", str(error))
+    if not found:
+        return None
+    from ._missing import explain
+
+    owner = sys.modules[error.name or "wengert"]
+    return "wengert: " + explain(found[1], dir(owner), error.name or "wengert")
+
+
+def info() -> int:
+    """Print versions and which extras are installed."""
+    import importlib.util
+    import platform
+
+    import numpy
+
+    from . import __version__
+
+    print(f"wengert {__version__}, NumPy {numpy.__version__}, Python {platform.python_version()}")
+    for extra, package in (
+        ("scipy", "scipy"), ("files", "safetensors"), ("bf16", "ml_dtypes"),
+        ("plot", "matplotlib"), ("progress", "tqdm"),
+    ):  # fmt: skip
+        state = "installed" if importlib.util.find_spec(package) else f'pip install "wengert[{extra}]"'
+        print(f"  {extra:<9}{package:<12}{state}")
+    return 0

@@ -1,0 +1,1 @@
+"""Layer 1: recording and running. Knows no particular op; imports kernels and nothing above."""

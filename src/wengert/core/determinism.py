@@ -1,0 +1,45 @@
+"""Whether calls whose result may differ from run to run are refused, and how such a call says so."""
+
+from __future__ import annotations
+
+import warnings
+
+_mode = 0  # 0 allows them, 1 warns, 2 refuses
+
+fill_uninitialized_memory = True  # in mode 1 and 2: new memory is filled with nan or the maximum
+
+
+def mode() -> int:
+    """Return 0 (allowed), 1 (a warning) or 2 (an error)."""
+    return _mode
+
+
+def set_mode(value: int) -> None:
+    """Set what `check` does."""
+    global _mode
+    _mode = value
+
+
+def fills_memory() -> bool:
+    """Return True if uninitialised tensors must be filled, so that reading them is repeatable."""
+    return _mode > 0 and fill_uninitialized_memory
+
+
+def check(name: str) -> None:
+    """Called by `name`, which has no deterministic form: RuntimeError or UserWarning if asked for."""
+    if _mode == 0:
+        return
+    said = (
+        f"{name} does not have a deterministic implementation, but you set "
+        "'torch.use_deterministic_algorithms(True"
+    )
+    if _mode == 2:
+        raise RuntimeError(
+            f"{said})'. You can turn off determinism just for this operation, or you can use the "
+            "'warn_only=True' option, if that's acceptable for your application."
+        )
+    warnings.warn(
+        f"{said}, warn_only=True)': what it computes may differ from run to run.",
+        UserWarning,
+        stacklevel=3,
+    )

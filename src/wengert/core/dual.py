@@ -1,0 +1,178 @@
+"""Wrappers: tensors that interpret ops instead of computing them; and the dual, the first of them.
+
+A wrapper of a higher level is interpreted first, its inner calls see the values below, so
+transforms nest. Recording is outside: the edges of a wrapper belong to its own level.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+from . import state
+from .node import Node
+from .op import TENSORS, share
+from .record import bind
+from .tensor import Tensor
+
+new = object.__new__
+
+
+class Wrapper(Tensor):
+    """A tensor over another tensor. Its spec is never hot, so no fast path takes it."""
+
+    __slots__ = ("level", "note", "value")
+    levels = itertools.count(1).__next__
+
+    level: int
+    value: Tensor
+    note: Any
+
+    @classmethod
+    def over(cls, level: int, value: Tensor, note: Any = None, shape: tuple | None = None) -> Any:
+        """Wrap `value` at a level; `note` is what this kind of wrapper knows about it."""
+        self = new(cls)
+        self.level, self.value, self.note = level, value, note
+        self._array, self._edge, self._ext = value._array, None, None
+        self._spec = value._spec.wrapped(shape)
+        return self
+
+    def _share(self, edge: Node | None) -> Any:
+        t = new(self.__class__)
+        t.level, t.value, t.note = self.level, self.value, self.note
+        t._array, t._spec, t._edge, t._ext = self._array, self._spec, edge, None
+        return t
+
+    def _value(self) -> Tensor:
+        return self.value._value()
+
+    def peel(self, args: list) -> list[tuple[Tensor, Any]]:
+        """Return (value, note) as seen from this level; note is None for what it does not wrap."""
+        return [
+            (a.value, a.note)
+            if a.__class__ is self.__class__ and a.level == self.level
+            else (a, None)
+            for a in args
+        ]
+
+    def interpret(self, op: Any, args: list, params: tuple) -> Any:
+        """Run `op` on arguments of which at least one is wrapped at this level."""
+        raise NotImplementedError
+
+
+class Dual(Wrapper):
+    """A value with its tangent (`note`, None for zero): forward mode."""
+
+    __slots__ = ()
+
+    def interpret(self, op: Any, args: list, params: tuple) -> Any:
+        """Push the tangents through the op (inference mode and a closed level have none)."""
+        pairs = self.peel(args)
+        values = [v for v, _ in pairs]
+        if self.level not in _open or state.is_inference():
+            return bind(op, tuple(values), params)
+        tangents = [t for _, t in pairs]
+        out = bind(op, tuple(values), params)
+        if not op.differentiable or all(t is None for t in tangents):
+            return out
+        pushed = push_forward(op, values, tangents, out, params)
+        if isinstance(out, tuple):
+            return tuple(
+                o if t is None else Dual.over(self.level, o, t)
+                for o, t in zip(out, pushed, strict=True)
+            )
+        return out if pushed is None else Dual.over(self.level, out, pushed)
+
+    @property
+    def requires_grad(self) -> bool:
+        """True if reverse mode records this dual or its primal."""
+        return self._edge is not None or self.value.requires_grad
+
+    @property
+    def grad_fn(self) -> Any:
+        """The node of the primal."""
+        return Tensor.grad_fn.fget(self) or self.value.grad_fn  # type: ignore[attr-defined]
+
+
+_open: set[int] = set()  # the levels at which duals live; later ones are plain values
+
+
+def open_level() -> int:
+    """Return a new level for duals."""
+    level = Wrapper.levels()
+    _open.add(level)
+    return level
+
+
+def close_level(level: int) -> None:
+    """End a level: its duals are plain values from here on."""
+    _open.discard(level)
+
+
+def is_open(level: int) -> bool:
+    """Return True while a level for duals is open."""
+    return level in _open
+
+
+def push_forward(op: Any, xs: list, ts: list, out: Any, params: tuple) -> Any:
+    """Return the tangent of a result, read off the kind of the op."""
+    if op.jvp is not None:
+        return op.jvp(TENSORS, xs, ts, out, params)
+    if op.kind == "linear":
+        given = [_zeros(x) if t is None and x is not None else t for x, t in zip(xs, ts, strict=True)]
+        return bind(op, tuple(given), params)
+    if op.kind == "bilinear":
+        terms = [
+            bind(op, tuple(t if j == i else x for j, x in enumerate(xs)), params)
+            for i, t in enumerate(ts)
+            if t is not None
+        ]
+    elif op.kind == "elementwise":
+        terms = _elementwise_terms(op, xs, ts, out, params)
+    else:
+        raise NotImplementedError(
+            f"forward mode: the op {op.name!r} has no jvp rule; use reverse mode for it"
+        )
+    total = terms[0]
+    for t in terms[1:]:
+        total = total + t
+    if total.shape != out.shape:
+        total = TENSORS.expand(total, tuple(out.shape))
+    return total
+
+
+def _elementwise_terms(op: Any, xs: list, ts: list, out: Any, params: tuple) -> list:
+    """A diagonal Jacobian is its own transpose: the vjp rule of each input pushes its tangent."""
+    given: dict[str, Any] = {
+        **dict(zip(op.inputs, xs, strict=True)),
+        **dict(zip(op.params, params, strict=False)),
+        **{i + "_spec": x._spec for i, x in zip(op.inputs, xs, strict=True) if x is not None},
+        "out": out,
+        "xp": TENSORS,
+        "need": tuple(t is not None for t in ts),
+    }
+    terms = []
+    for where, rule, names in op.rules:
+        for k in where:
+            t = ts[k]
+            if t is None:
+                continue
+            if t.dtype is not out.dtype:
+                t = TENSORS.cast(t, out.dtype)
+            if t.shape != out.shape:
+                t = TENSORS.expand(_aligned(t, out.ndim), tuple(out.shape))
+            value = rule(**{p: t if p == "g" else given[p] for p in names})
+            terms.append(value if len(where) == 1 else value[where.index(k)])
+    return terms
+
+
+def _aligned(t: Tensor, ndim: int) -> Tensor:
+    lead = ndim - t.ndim
+    return TENSORS.reshape(t, (1,) * lead + tuple(t.shape)) if lead else t
+
+
+def _zeros(x: Tensor) -> Tensor:
+    return TENSORS.zeros_like(x)
+
+
+__all__ = ["Dual", "Wrapper", "close_level", "is_open", "open_level", "push_forward", "share"]

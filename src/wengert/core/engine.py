@@ -1,0 +1,235 @@
+"""The engine: pull cotangents from the roots back along the edges, the latest call first.
+
+The order is the sequence number, kept in a heap; leaves come last. There is no recursion, so a
+chain of a million calls is a loop of a million steps.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from heapq import heappop, heappush
+from sys import getrefcount
+from typing import Any
+
+import numpy as np
+
+from . import hooks, state
+from .inplace import check_saved
+from .node import LEAF, PORT, Node, Parts
+from .op import ARRAYS, TENSORS, fit
+from .spec import Spec
+from .tensor import Tensor, attach, wrap
+
+ndarray = np.ndarray
+_accumulating = threading.Lock()
+LARGE = 1 << 15  # bytes from which adding in place beats a new array
+
+
+def run(
+    roots: Iterable[tuple[Node, Any]],
+    *,
+    inputs: Iterable[Node] = (),
+    leaves: bool = False,
+    retain: bool = False,
+    create: bool = False,
+) -> dict[Node, Any]:
+    """Run backward from `roots`, pairs of an edge and its cotangent.
+
+    Cotangents are arrays and the rules compute on arrays; with `create` they are tensors and the
+    rules compute on tensors, which are recorded. Returns what arrived at the nodes `inputs`; with
+    `leaves`, adds what arrives at leaves to their `.grad`. Only nodes on a path to `inputs` run,
+    if any are given. A node that has run drops what it saved unless `retain`.
+    """
+    pending: dict[Node, Any] = {}
+    ready: list = []
+    at_leaf: list[Node] = []
+    caught: dict[Node, Any] = {}
+    want = set(inputs)
+    anomaly = state.ANOMALY
+    for node, g in roots:
+        have = pending.get(node)
+        if have is not None:
+            pending[node] = have + g
+            continue
+        pending[node] = g
+        heappush(ready, (-node.seq, node)) if node.seq else at_leaf.append(node)
+    needed = _on_the_way(list(pending), want) if want else None
+    owned: set[Node] = set()  # whose pending array is ours to add to
+    while ready:
+        node = heappop(ready)[1]
+        g = pending.pop(node)
+        op = node.op
+        watched = node.hooks is not None
+        if watched:
+            g = hooks.before(node, g, create)
+        if needed is not None:
+            if node in want:
+                caught[node] = g
+            if node not in needed:
+                continue
+        if state.LAST_WRITE >= node.seq and op.saves_any:
+            check_saved(node)
+        if anomaly is not None:
+            contributions = anomaly.run(node, g, create)
+        else:
+            contributions = op.pull_t(node, g) if create else op.pull(node, g)
+        if watched:
+            contributions = hooks.after(node, contributions, g, create)
+        for edge, c in zip(node.edges, contributions):
+            if c is None or edge is None:
+                continue
+            if edge not in pending:
+                pending[edge] = c
+                if edge.seq:
+                    heappush(ready, (-edge.seq, edge))
+                else:
+                    at_leaf.append(edge)
+            elif owned and edge in owned:
+                have = pending[edge]
+                np.add(have, c, have)
+            else:
+                pending[edge] = have = pending[edge] + c
+                if have.__class__ is ndarray and have.nbytes > LARGE:
+                    owned.add(edge)
+        if op.saves_any and not retain:
+            node.op = op.spent
+            node.x = node.y = node.out = None
+    c = have = g = contributions = None  # so that a leaf may take an array that nobody else holds
+    for node in at_leaf:
+        g = pending.pop(node)
+        if node.hooks is not None:
+            g = hooks.before(node, g, create)
+        if node in want:
+            caught[node] = g
+        if leaves and (not want or node in want):
+            if anomaly is not None:
+                anomaly.accumulate(_accumulate, node, g, create)
+            else:
+                _accumulate(node, g, create)
+    return caught
+
+
+def _on_the_way(roots: list[Node], want: set[Node]) -> set[Node]:
+    """Return the nodes that lead to a wanted one (themselves wanted only if they lead further)."""
+    earliest = min(n.seq for n in want)
+    visited = set(roots)
+    stack = list(roots)
+    while stack:
+        for e in stack.pop().edges:
+            if e is not None and e not in visited and e.seq >= earliest:
+                visited.add(e)
+                stack.append(e)
+    needed: set[Node] = set()
+    for n in sorted(visited, key=_sequence):
+        for e in n.edges:
+            if e is not None and (e in want or e in needed):
+                needed.add(n)
+                break
+    return needed
+
+
+def _sequence(n: Node) -> int:
+    return n.seq
+
+
+def _accumulate(leaf: Node, g: Any, create: bool) -> None:
+    """Add a cotangent to the gradient of a leaf."""
+    spec = leaf.rest
+    g = to_user(g, spec)
+    target = leaf.x()
+    with _accumulating:
+        have = leaf.out
+        if isinstance(g, Tensor):
+            leaf.out = g if have is None else have + g
+        elif have is None:
+            leaf.out = wrap(_own(g, target))
+        elif create or have._edge is not None or not have._spec.plain:
+            leaf.out = have + wrap(g)
+        else:
+            np.add(have._array, g, out=have._array, casting="unsafe")
+            x = have._ext
+            if x is not None and x.storage is not None:
+                x.storage.stamp(state.tick())
+    if leaf.hooks is not None:
+        h = leaf.hooks
+        hooks.accumulated(leaf, target)
+        if h.post:
+            hooks.after(leaf, (), g, create)
+
+
+def to_user(g: Any, spec: Spec) -> Any:
+    """Turn a cotangent into the gradient that users see: its leaf's dtype, conjugated if complex."""
+    if isinstance(g, Tensor):
+        if g._spec.shape != spec.shape or g._spec.dtype is not spec.dtype:
+            g = fit(g, spec)
+        return TENSORS.conj(g) if spec.dtype.is_complex else g
+    if g.__class__ is not ndarray:
+        g = np.asarray(g)
+    if g.dtype != spec.np or g.shape != spec.shape:
+        g = fit(g, spec)
+    return np.conj(g) if spec.dtype.is_complex else g
+
+
+def from_user(g: Any) -> Any:
+    """Turn a gradient that the user gives into a cotangent of the transpose convention."""
+    if isinstance(g, Tensor):
+        return TENSORS.conj(g) if g._spec.dtype.is_complex else g
+    return np.conj(g) if g.dtype.kind == "c" else g
+
+
+def _own(g: ndarray, target: Tensor | None) -> ndarray:
+    """Return `g` if nobody else can see its memory, else a copy, in the layout of its leaf.
+
+    The count of references is that of this frame and of its two callers.
+    """
+    base = g.base
+    if (
+        getrefcount(g) <= 4
+        and g.flags.writeable
+        and (base is None or (base.__class__ is ndarray and base.base is None and getrefcount(base) <= 3))
+        and (target is None or g.strides == target._array.strides or g.flags.c_contiguous)
+        and (g.size == base.size if base is not None else True)
+    ):
+        if target is None or g.strides == target._array.strides or target._array.flags.c_contiguous:
+            return g
+    if target is not None and _dense(target._array):
+        own = np.empty_like(target._array, dtype=g.dtype)
+        own[...] = g
+        return own
+    return np.array(g, order="C")
+
+
+def _dense(a: ndarray) -> bool:
+    """True if the elements of an array fill its memory without gaps or overlaps."""
+    if a.flags.c_contiguous or a.flags.f_contiguous:
+        return True
+    expected = a.itemsize
+    for stride, size in sorted((s, n) for s, n in zip(a.strides, a.shape, strict=True) if n != 1):
+        if stride != expected:
+            return False
+        expected *= size
+    return True
+
+
+def call_node(node: Node, grads: tuple) -> Any:
+    """Run one node on given cotangents, as users do with `grad_fn(g)`."""
+    if node.op is LEAF:
+        _accumulate(node, from_user(grads[0])._array, False)
+        return None
+    g: Any
+    if node.op is not PORT and len(grads) > 1:
+        g = Parts([None if t is None else from_user(t) for t in grads])
+    else:
+        g = from_user(grads[0])
+    check_saved(node)
+    out = [None if c is None else c for c in node.op.pull_t(node, g)]
+    return out[0] if len(out) == 1 else tuple(out)
+
+
+def zeros_for(spec: Spec) -> Tensor:
+    """Return a zero tensor of a spec."""
+    return attach(np.zeros(spec.shape, spec.np), spec, None)
+
+
+__all__ = ["ARRAYS", "call_node", "from_user", "run", "to_user", "zeros_for"]

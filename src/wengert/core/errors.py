@@ -1,0 +1,87 @@
+"""The texts of errors that several parts raise, kept together so that they stay alike.
+
+PyTorch's key phrases come first, so that a search finds the known answers; what PyTorch leaves out
+(which tensor, its shape, what to do) follows.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+LEAF_INPLACE = "a leaf Variable that requires grad is being used in an in-place operation."
+VIEW_OF_LEAF_INPLACE = (
+    "a view of a leaf Variable that requires grad is being used in an in-place operation."
+)
+INFERENCE_SAVED = (
+    "Inference tensors cannot be saved for backward. Please do not use Tensors created in "
+    "inference mode in computation tracked by autograd. To work around this, you can make a clone "
+    "to get a normal tensor and use it in autograd, or use `torch.no_grad()` instead of "
+    "`torch.inference_mode()`."
+)
+INFERENCE_INPLACE = (
+    "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone "
+    "to get a normal tensor before doing inplace update."
+    "See https://github.com/pytorch/rfcs/pull/17 for more details."
+)
+OVERLAP = (
+    "unsupported operation: more than one element of the written-to tensor refers to a single "
+    "memory location. Please clone() the tensor before performing the operation."
+)
+
+
+def described(t: Any) -> str:
+    """Say which tensor: dtype and shape, in the words of an error message."""
+    return f"{str(t.dtype).removeprefix('torch.')} tensor of shape {list(t.shape)}"
+
+
+def leaf_inplace(t: Any, view: bool = False) -> str:
+    """In-place on a leaf that requires grad."""
+    text = VIEW_OF_LEAF_INPLACE if view else LEAF_INPLACE
+    return (
+        f"{text} The tensor is a {described(t)}. Write inside torch.no_grad(), write to "
+        "t.detach(), or use the out-of-place form."
+    )
+
+
+def spent(name: str) -> str:
+    """A graph that already ran and dropped its saved values."""
+    return (
+        "Trying to backward through the graph a second time (or directly access saved tensors "
+        "after they have already been freed). Saved intermediate values of the graph are freed "
+        "when you call .backward() or autograd.grad(). Specify retain_graph=True if you need to "
+        "backward through the graph a second time or if you need to access saved tensors after "
+        f"calling backward. The first spent node that was met is {name}."
+    )
+
+
+def type_name(t: Any) -> str:
+    """PyTorch's old name of a tensor's type, such as torch.FloatTensor."""
+    short = {
+        "float32": "Float", "float64": "Double", "float16": "Half", "int64": "Long",
+        "int32": "Int", "int16": "Short", "int8": "Char", "uint8": "Byte", "bool": "Bool",
+        "complex64": "ComplexFloat", "complex128": "ComplexDouble",
+    }  # fmt: skip
+    name = str(t.dtype).removeprefix("torch.")
+    return f"torch.{short.get(name, name)}Tensor"
+
+
+def stale_save(
+    t: Any, made_by: str | None, version: int, expected: int, node: str, where: str | None,
+    anomaly: bool, label: str,
+) -> str:  # fmt: skip
+    """A tensor saved for backward was written in place afterwards."""
+    origin = f", which is output {made_by}," if made_by else ""
+    hint = (
+        "Hint: the backtrace further above shows the operation that failed to compute its "
+        "gradient. The variable in question was changed in there or anywhere later. Good luck!"
+        if anomaly
+        else "Hint: enable anomaly detection to find the operation that failed to compute its "
+        "gradient, with torch.autograd.set_detect_anomaly(True, check_nan=False)."
+    )
+    changed = f" It was last changed in place at {where}." if where else ""
+    return (
+        "one of the variables needed for gradient computation has been modified by an inplace "
+        f"operation: [{type_name(t)} {list(t.shape)}]{origin} is at version {version}; expected "
+        f"version {expected} instead. {hint} The tensor is {label} of {node}.{changed} Use the "
+        "out-of-place form of that write, or clone() the tensor before it."
+    )

@@ -1,0 +1,182 @@
+"""Hooks of a node: what runs before and after it, and what its tensors asked to see."""
+
+from __future__ import annotations
+
+import itertools
+import weakref
+from collections import OrderedDict
+from typing import Any
+
+from . import state
+from .tensor import Tensor, extra_of, wrap
+
+_ids = itertools.count()
+
+
+class RemovableHandle:
+    """The handle of a registered hook: `remove()` takes the hook out again.
+
+    It works as a context manager too: the hook is removed when the block ends.
+    """
+
+    def __init__(self, hooks_dict: Any, *, extra_dict: Any = None) -> None:
+        self.id = next(_ids)
+        self._ref = weakref.ref(hooks_dict)
+        self._extra = None if extra_dict is None else weakref.ref(extra_dict)
+
+    def remove(self) -> None:
+        """Take the hook out; doing it twice is harmless."""
+        hooks = self._ref()
+        if hooks is not None:
+            hooks.pop(self.id, None)
+        extra = None if self._extra is None else self._extra()
+        if extra is not None:
+            extra.pop(self.id, None)
+
+    def __enter__(self) -> RemovableHandle:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.remove()
+
+
+class Hooks:
+    """All hooks of one node, in the order in which the engine runs them.
+
+    tensor       hook(grad) of the tensor whose edge this is
+    retained     the tensors that want the cotangent as their `.grad`
+    pre, post    hook(grad_outputs) before, hook(grad_inputs, grad_outputs) after the node
+    accumulated  hook(leaf) after the leaf's `.grad` was written
+    """
+
+    __slots__ = ("accumulated", "metadata", "post", "pre", "retained", "tensor", "trace")
+
+    def __init__(self) -> None:
+        self.tensor: OrderedDict | None = None
+        self.retained: list | None = None
+        self.pre: OrderedDict | None = None
+        self.post: OrderedDict | None = None
+        self.accumulated: OrderedDict | None = None
+        self.metadata: dict = {}
+        self.trace: Any = None  # where the forward call was (anomaly mode)
+
+    def add(self, kind: str, fn: Any) -> RemovableHandle:
+        """Register `fn` among the hooks of one kind."""
+        table = getattr(self, kind)
+        if table is None:
+            table = OrderedDict()
+            setattr(self, kind, table)
+        handle = RemovableHandle(table)
+        table[handle.id] = fn
+        return handle
+
+    def retain(self, tensor: Tensor) -> None:
+        """Fill the `.grad` of a non-leaf when its cotangent arrives."""
+        if self.retained is None:
+            self.retained = []
+        self.retained.append(weakref.ref(tensor))
+
+
+def as_tensor(g: Any) -> Any:
+    """Return a cotangent as the tensor that hooks see."""
+    return g if g is None or isinstance(g, Tensor) else wrap(g)
+
+
+def _replace(g: Any, result: Any, hook: Any, raw: bool) -> Any:
+    """Take a hook's answer in place of the cotangent, after checking it."""
+    if result is None:
+        return g
+    if not isinstance(result, Tensor):
+        raise TypeError(f"expected Variable, but hook returned '{type(result).__name__}'")
+    if g is not None and tuple(result.shape) != tuple(g.shape):
+        name = getattr(hook, "__name__", type(hook).__name__)
+        raise RuntimeError(f"hook '{name}' has changed the size of value")
+    return result._array if raw and result._spec.plain else result
+
+
+def before(n: Any, g: Any, create: bool) -> Any:
+    """Run what happens when a cotangent arrives: tensor hooks, retained grads, prehooks."""
+    h = n.hooks
+    raw = not create
+    if h.tensor:
+        for hook in list(h.tensor.values()):
+            t = as_tensor(g)
+            if raw:
+                g = t._array
+            g = _replace(g, _call(hook, create, t), hook, raw)
+    if h.retained:
+        for ref in h.retained:
+            t = ref()
+            if t is not None and t._ext is not None and t._ext.retains:
+                keep(extra_of(t), g)
+    if h.pre:
+        parts = _as_tuple(g)
+        for hook in list(h.pre.values()):
+            result = _call(hook, create, parts)
+            if result is not None:
+                result = result if isinstance(result, tuple) else (result,)
+                parts = tuple(result)
+                g = _from_tuple(parts, g, raw)
+    return g
+
+
+def _call(hook: Any, create: bool, *args: Any) -> Any:
+    before_ = state.set_grad_enabled(create)
+    try:
+        return hook(*args)
+    finally:
+        state.set_grad_enabled(before_)
+
+
+def _as_tuple(g: Any) -> tuple:
+    if g.__class__.__name__ == "Parts":
+        return tuple(as_tensor(i) for i in g.items)
+    return (as_tensor(g),)
+
+
+def _from_tuple(parts: tuple, g: Any, raw: bool) -> Any:
+    values = [p if p is None or not raw else p._array for p in parts]
+    if g.__class__.__name__ == "Parts":
+        return type(g)(values)
+    return values[0]
+
+
+def after(n: Any, contributions: Any, g: Any, create: bool) -> Any:
+    """Run the posthooks of a node on what it passes on and what it received."""
+    h = n.hooks
+    if not h.post:
+        return contributions
+    outs = tuple(as_tensor(c) for c in contributions)
+    for hook in list(h.post.values()):
+        result = _call(hook, create, outs, _as_tuple(g))
+        if result is not None:
+            result = result if isinstance(result, tuple) else (result,)
+            if len(result) != len(outs):
+                raise RuntimeError(
+                    f"hook '{getattr(hook, '__name__', hook)}' returned {len(result)} gradients; "
+                    f"the node passes on {len(outs)}"
+                )
+            outs = result
+            contributions = [c if c is None or create else c._array for c in outs]
+    return contributions
+
+
+def keep(holder: Any, g: Any) -> None:
+    """Add a cotangent to the retained gradient of a non-leaf."""
+    t = as_tensor(g)
+    if isinstance(g, Tensor):
+        holder.grad = t if holder.grad is None else holder.grad + t
+    elif holder.grad is None:
+        holder.grad = wrap(t._array.copy())
+    else:
+        holder.grad = wrap(holder.grad._array + t._array)
+
+
+def accumulated(n: Any, leaf: Any) -> None:
+    """Run the post-accumulate hooks of a leaf."""
+    h = n.hooks
+    if h.accumulated and leaf is not None:
+        for hook in list(h.accumulated.values()):
+            result = _call(hook, False, leaf)
+            if result is not None:
+                raise TypeError(f"expected Variable, but hook returned '{type(result).__name__}'")

@@ -1,0 +1,97 @@
+"""The few global facts that recording and running consult. Imports nothing of wengert.
+
+Hot paths read `MODE` and `NOGRAD` as module attributes: one load and one test each.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from typing import Any
+
+MODE: Any = None  # innermost mode that wants to see every call (profiler, anomaly, inference ...)
+NOGRAD = 0  # how many threads are inside no_grad; when positive a thread asks its own flag
+LAST_WRITE = 0  # sequence number of the latest in-place write anywhere
+ANOMALY: Any = None  # the anomaly watcher of backward runs, or None
+
+tick = itertools.count(1).__next__  # sequence numbers date calls and in-place writes alike
+
+_lock = threading.Lock()
+
+
+class _ThreadState(threading.local):
+    grad = True
+    inference = False
+
+
+_thread = _ThreadState()
+
+
+def is_grad_enabled() -> bool:
+    """Return True if calls made by this thread are recorded."""
+    return _thread.grad
+
+
+def set_grad_enabled(flag: bool) -> bool:
+    """Switch recording for this thread and return the previous setting."""
+    global NOGRAD
+    before = _thread.grad
+    if before is not flag:
+        _thread.grad = flag
+        with _lock:
+            NOGRAD += -1 if flag else 1
+    return before
+
+
+def is_inference() -> bool:
+    """Return True if this thread is inside inference mode."""
+    return _thread.inference
+
+
+def set_inference(flag: bool) -> bool:
+    """Switch inference mode for this thread and return the previous setting."""
+    before = _thread.inference
+    _thread.inference = flag
+    return before
+
+
+class Mode:
+    """Something that watches or changes every call; subclasses override `call`.
+
+    Modes nest: the innermost sees a call first and passes it on to the one outside it.
+    """
+
+    outer: Mode | None = None
+
+    def call(self, op: Any, args: tuple, params: tuple) -> Any:
+        """Handle one op call; the default passes it on."""
+        return self.forward(op, args, params)
+
+    def forward(self, op: Any, args: tuple, params: tuple) -> Any:
+        """Run the call in the next mode outside this one, or for real."""
+        outer = self.outer
+        if outer is not None:
+            return outer.call(op, args, params)
+        return op.evaluate(args, params)
+
+
+def push_mode(mode: Mode) -> None:
+    """Make `mode` the innermost watcher."""
+    global MODE
+    mode.outer = MODE
+    MODE = mode
+
+
+def pop_mode(mode: Mode) -> None:
+    """Remove `mode`, wherever in the chain it is."""
+    global MODE
+    if MODE is mode:
+        MODE = mode.outer
+        mode.outer = None
+        return
+    inner = MODE
+    while inner is not None and inner.outer is not mode:
+        inner = inner.outer
+    if inner is not None:
+        inner.outer = mode.outer
+        mode.outer = None

@@ -1,0 +1,215 @@
+"""Activation functions on arrays, and their slopes times a cotangent.
+
+float16 is computed in float32: `widened` casts there and back. Kinks follow PyTorch: which branch
+owns the boundary is part of the contract.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .erf import erf
+from .numeric import HALF, ONE, SINGLE, ZERO, choose, keep
+
+Array = np.ndarray
+K_ALPHA = 1.0 / math.sqrt(2.0)
+INV_SQRT_2PI = 1.0 / math.sqrt(2.0 * math.pi)
+GELU_K = math.sqrt(2.0 / math.pi)
+GELU_C = 0.044715
+
+
+def widened(f: Callable) -> Callable:
+    """Make a kernel compute float16 in float32 and round once."""
+
+    def kernel(x: Array, *rest: Any) -> Array:
+        if x.dtype is not HALF:
+            return f(x, *rest)
+        wide = [a.astype(SINGLE) if getattr(a, "dtype", None) is HALF else a for a in rest]
+        return f(x.astype(SINGLE), *wide).astype(HALF)
+
+    kernel.__name__ = f.__name__
+    return kernel
+
+
+# ---------------------------------------------------------------- straight pieces
+def relu(x: Array) -> Array:
+    return np.maximum(x, ZERO[x.dtype])
+
+
+def threshold(x: Array, threshold: float, value: float) -> Array:
+    if x.dtype.kind != "f":
+        return np.where(x <= threshold, value, x).astype(x.dtype)
+    return choose(x <= threshold, np.full_like(x, value), x)
+
+
+def threshold_backward(g: Array, x: Array, threshold: float) -> Array:
+    above = np.less_equal(x, ZERO[x.dtype] if threshold == 0 else threshold)
+    return keep(g, np.logical_not(above))
+
+
+def leaky_relu(x: Array, slope: float) -> Array:
+    low = x * slope
+    return np.maximum(x, low) if slope <= 1 else np.minimum(x, low)
+
+
+def leaky_relu_backward(g: Array, x: Array, slope: float) -> Array:
+    return choose(np.greater(x, ZERO[x.dtype]), g, g * slope)
+
+
+def hardtanh(x: Array, low: float, high: float) -> Array:
+    return np.minimum(np.maximum(x, x.dtype.type(low)), x.dtype.type(high))
+
+
+def hardtanh_backward(g: Array, x: Array, low: float, high: float) -> Array:
+    return keep(g, np.logical_not((x <= low) | (x >= high)))
+
+
+def hardshrink(x: Array, lambd: float) -> Array:
+    return keep(x, np.logical_not((x >= -lambd) & (x <= lambd)))
+
+
+def hardshrink_backward(g: Array, x: Array, lambd: float) -> Array:
+    return keep(g, np.logical_not((x >= -lambd) & (x <= lambd)))
+
+
+def softshrink(x: Array, lambd: float) -> Array:
+    return x - np.minimum(np.maximum(x, -lambd), lambd)
+
+
+def prelu(x: Array, weight: Array) -> Array:
+    return choose(x > ZERO[x.dtype], x, x * weight)
+
+
+def prelu_backward(g: Array, x: Array, weight: Array) -> Array:
+    return choose(x > ZERO[x.dtype], g, g * weight)
+
+
+# ---------------------------------------------------------------- the logistic family
+def sigmoid(x: Array) -> Array:
+    """1 / (1 + exp(-x)); exp overflows to inf where the result rounds to 0."""
+    e = np.exp(np.negative(x))
+    e += ONE[x.dtype]
+    return np.reciprocal(e)
+
+
+sigmoid = widened(sigmoid)
+
+
+@widened
+def logsigmoid(x: Array) -> Array:
+    return np.minimum(x, ZERO[x.dtype]) - np.log1p(np.exp(-np.abs(x)))
+
+
+@widened
+def silu(x: Array) -> Array:
+    return x / (np.exp(-x) + 1)
+
+
+@widened
+def silu_backward(g: Array, x: Array) -> Array:
+    s = sigmoid(x)
+    return g * (s * (1 + x * (1 - s)))
+
+
+@widened
+def softplus(x: Array, beta: float, threshold: float) -> Array:
+    """log(1 + exp(beta x)) / beta, and x itself where beta x is above the threshold."""
+    b = x if beta == 1 else x * beta
+    out = np.maximum(b, 0) + np.log1p(np.exp(-np.abs(b)))
+    if beta != 1:
+        out /= beta
+    above = b > threshold
+    return choose(above, x, out) if above.any() else out
+
+
+@widened
+def softplus_backward(g: Array, x: Array, beta: float, threshold: float) -> Array:
+    b = x if beta == 1 else x * beta
+    above = b > threshold
+    slope = sigmoid(b)
+    return choose(above, g, g * slope) if above.any() else g * slope
+
+
+def _tanh_softplus(x: Array) -> Array:
+    """tanh(log(1 + e^x)) = n / (n + 2) with n = e^x (e^x + 2): one exponential instead of three."""
+    e = np.exp(np.minimum(x, 20))
+    n = e * (e + 2)
+    return n / (n + 2)
+
+
+@widened
+def mish(x: Array) -> Array:
+    return x * _tanh_softplus(x)
+
+
+@widened
+def mish_backward(g: Array, x: Array) -> Array:
+    t = _tanh_softplus(x)
+    return g * (t + x * sigmoid(x) * (1 - t * t))
+
+
+# ---------------------------------------------------------------- the exponential family
+@widened
+def elu(x: Array, alpha: float, scale: float, input_scale: float) -> Array:
+    low = np.minimum(x, 0)
+    low = np.expm1(low if input_scale == 1 else low * input_scale)
+    low *= alpha * scale
+    high = np.maximum(x, 0)
+    low += high if scale == 1 else high * scale
+    return low
+
+
+@widened
+def elu_backward(g: Array, x: Array, alpha: float, scale: float, input_scale: float) -> Array:
+    low = np.exp(np.minimum(x, 0) * input_scale)
+    low *= alpha * scale * input_scale
+    return choose(x <= 0, g * low, g if scale == 1 else g * scale)
+
+
+# ---------------------------------------------------------------- the Gaussian error unit
+@widened
+def gelu(x: Array, approximate: str) -> Array:
+    """x times the normal distribution function of x, or its tanh approximation."""
+    if approximate == "none":
+        out = erf(x * K_ALPHA)
+    else:
+        out = np.tanh(GELU_K * (x + GELU_C * (x * x * x)))
+    out += 1
+    out *= x
+    out *= 0.5
+    return out
+
+
+@widened
+def gelu_backward(g: Array, x: Array, approximate: str) -> Array:
+    if approximate == "none":
+        cdf = erf(x * K_ALPHA)
+        cdf += 1
+        cdf *= 0.5
+        return g * (cdf + x * np.exp(x * x * -0.5) * INV_SQRT_2PI)
+    x2 = x * x
+    t = np.tanh(GELU_K * (x + GELU_C * (x * x2)))
+    inner = GELU_K * (1 + 3 * GELU_C * x2)
+    return g * (0.5 * (1 + t) + 0.5 * x * (1 - t * t) * inner)
+
+
+# ---------------------------------------------------------------- piecewise quadratics
+@widened
+def hardsigmoid(x: Array) -> Array:
+    return np.minimum(np.maximum(x + 3, 0), 6) / 6
+
+
+@widened
+def hardswish(x: Array) -> Array:
+    return x * (np.minimum(np.maximum(x + 3, 0), 6) / 6)
+
+
+@widened
+def hardswish_backward(g: Array, x: Array) -> Array:
+    below = x < 3
+    inside = keep(g * (x / 3 + 0.5), below & (x > -3))
+    return inside + keep(g, np.logical_not(below))

@@ -1,0 +1,73 @@
+"""Hangs the op table on Tensor: operators, methods, in-place twins.
+
+The modules of `ops` register their functions by name (core/registry.py); here the names find
+their place. Importing this module loads the whole table.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .core import inplace, parameter
+from .core.registry import API, in_place
+from .core.tensor import Tensor, as_tensor_arg
+from .ops import arith, cast, compare, unary  # noqa: F401
+import importlib as _il, pkgutil as _pk  # temporary
+from . import ops as _ops
+for _m in _pk.iter_modules(_ops.__path__):
+    try:
+        _il.import_module(".ops." + _m.name, __package__)
+    except Exception as _e:
+        print("ops module fails:", _m.name, repr(_e))
+for _m in ("core.numpy_protocol",):
+    try:
+        _il.import_module("." + _m, __package__)
+    except ModuleNotFoundError as e:
+        pass
+
+inplace._register_internal()
+
+
+def _right(op: Any) -> Any:
+    """The reflected form of an operator that does not commute."""
+
+    def reflected(x: Tensor, y: Any) -> Any:
+        return op(as_tensor_arg(y, x), x)
+
+    return reflected
+
+
+def _rtruediv(x: Tensor, y: Any) -> Tensor:
+    return arith.mul(unary.reciprocal(x), y)
+
+
+def _rpow(x: Tensor, y: Any) -> Tensor:
+    return arith.pow_(y, x)
+
+
+def _install() -> None:
+    table = API["Tensor"]
+    for name, f in {**arith.OPERATORS, **compare.OPERATORS, **table}.items():
+        setattr(Tensor, name, f)
+    reflected = {
+        "__rtruediv__": _rtruediv, "__rpow__": _rpow, "__rfloordiv__": _right(arith.floor_divide),
+        "__rmod__": _right(arith.remainder), "__pos__": unary.positive, "__abs__": unary.abs_,
+    }  # fmt: skip
+    for name, f in reflected.items():
+        setattr(Tensor, name, f)
+    for mark, name in {
+        "add": "add", "sub": "sub", "mul": "mul", "truediv": "div", "floordiv": "floor_divide",
+        "mod": "remainder", "pow": "pow", "and": "bitwise_and", "or": "bitwise_or",
+        "xor": "bitwise_xor", "lshift": "bitwise_left_shift", "rshift": "bitwise_right_shift",
+    }.items():  # fmt: skip
+        setattr(Tensor, f"__i{mark}__", table[name + "_"])
+    public_forms = {"neg": arith.neg, "negative": arith.neg}
+    for name, f in public_forms.items():
+        API["torch"][name] = f
+        setattr(Tensor, name, f)
+        setattr(Tensor, name + "_", in_place(f, name))
+
+
+_install()
+
+__all__ = ["API", "parameter"]

@@ -1,0 +1,7 @@
+"""Neural networks: `Module`, its layers and losses, `Parameter`, `init`, `functional`, `utils`."""
+from ..core.parameter import Buffer, Parameter
+from . import functional, init, modules, parameter, utils
+from .modules import *  # noqa: F403
+from .modules import __all__ as _layers
+
+__all__ = [*_layers, "Buffer", "Parameter", "functional", "init", "modules", "parameter", "utils"]

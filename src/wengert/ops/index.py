@@ -1,0 +1,496 @@
+"""Indexing: x[key] and x[key] = value in all of PyTorch's forms.
+
+Ints, slices, None and Ellipsis make one view, whatever their number. Index tensors, lists and masks
+then act on that view: however many there are, they become one tensor of flat positions in the dims
+they index, so that one row reads (`index`), adds up (`index_backward`) and writes (`index_put`).
+"""
+
+from __future__ import annotations
+
+from operator import index as to_int
+from typing import Any
+
+import numpy as np
+
+from ..core import errors, state
+from ..core.define import primitive
+from ..core.inplace import bump, write
+from ..core.registry import public
+from ..core.tensor import Tensor, wrap
+from ..kernels import scatter as kernels
+from ..kernels.dims import count, shown
+from .shape import alias, expand_op, pick_op, reshape_any, select_op, slice_op, spec_in
+from .write import as_number, assign, copy_, direct, fill_, is_number
+
+# ------------------------------------------------------------------- rows
+index_op = primitive("opaque", "index(x, y, *, dims)", kernels.index,
+                     x=lambda xp, g, y, x_spec, dims: xp.index_backward(g, y, x_spec.shape, dims),
+                     jvp=lambda xp, xs, ts, out, params: xp.index(ts[0], xs[1], *params))  # fmt: skip
+
+index_backward = primitive("opaque", "index_backward(x, y, *, shape, dims)", kernels.index_backward,
+                           x=lambda xp, g, y, dims: xp.index(g, y, dims),
+                           jvp=lambda xp, xs, ts, out, params: xp.index_backward(ts[0], xs[1], *params))  # fmt: skip
+
+
+def _blanked(xp: Any, g: Any, z: Any, dims: tuple, accumulate: bool) -> Any:
+    """What was overwritten gets no gradient."""
+    return g if accumulate else xp.index_put(g, xp.new_zeros(g, (1,) * _rank(g, z, dims)), z, dims, False)
+
+
+def _rank(x: Any, y: Any, dims: tuple) -> int:
+    return x.ndim - len(dims) + y.ndim
+
+
+def _put_jvp(xp: Any, xs: list, ts: list, out: Any, params: tuple) -> Any:
+    x, v, y = xs
+    tx = xp.zeros_like(x) if ts[0] is None else ts[0]
+    return xp.index_put(tx, xp.zeros_like(v) if ts[1] is None else ts[1], y, *params)
+
+
+index_put_op = primitive("opaque", "index_put(x, y, z, *, dims, accumulate)", kernels.index_put,
+                         x=_blanked,
+                         y=lambda xp, g, z, dims: xp.index(g, z, dims),
+                         jvp=_put_jvp)  # fmt: skip
+
+# ------------------------------------------------------------------- reading a key
+_NOT_AN_INDEX = (
+    "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid "
+    "indices (got {})"
+)
+_FULL = slice(None)
+
+
+def parse(shape: tuple, key: Any) -> tuple[tuple | None, str, list]:
+    """Split a key into its basic part and its index arrays.
+
+    Returns (basic key, name of the node it makes, [(dim, index), ...]). The basic key is None if it
+    does nothing; the dims are those of what it gives. An index is a tensor or array, integer or
+    bool (a mask, which covers as many dims as it has).
+    """
+    ndim = len(shape)
+    items = list(key) if key.__class__ is tuple or _is_tuple(key) else [key]
+    named = 0  # dims of x that the key speaks of
+    for k, item in enumerate(items):
+        if item is None or item is Ellipsis or item is True or item is False:
+            continue
+        c = item.__class__
+        if c is int or c is slice:
+            named += 1
+            continue
+        items[k] = item = _read(item)
+        if item.__class__ is int:
+            named += 1
+        elif item.__class__ is not bool:
+            named += item.ndim if _is_mask(item) else 1
+    if named > ndim:
+        if ndim == 0:
+            first = next(i for i in items if i is not None and i is not Ellipsis)
+            if isinstance(first, slice):
+                raise IndexError("slice() cannot be applied to a 0-dim tensor.")
+            if isinstance(first, int):
+                raise _scalar_index()
+        raise IndexError(
+            f"too many indices for tensor of dimension {ndim} (the shape is {shown(shape)}, the "
+            f"key names {named} dims)"
+        )
+    pieces: list = []
+    indices: list = []
+    name, basic = "", False
+    dim = at = 0  # the next dim of x, and of the view
+    room = ndim - named
+    for item in items:
+        c = item.__class__
+        if c is int:
+            n = shape[dim]
+            if not -n <= item < n:
+                raise IndexError(
+                    f"index {item} is out of bounds for dimension {dim} with size {n}"
+                )
+            pieces.append(item)
+            name, basic = "SelectBackward0", True
+            dim += 1
+        elif c is slice:
+            piece = whole(item, shape[dim])
+            if piece is not _FULL:
+                name, basic = "SliceBackward0", True
+            pieces.append(piece)
+            dim += 1
+            at += 1
+        elif item is None:
+            pieces.append(None)
+            name, basic = "UnsqueezeBackward0", True
+            at += 1
+        elif item is Ellipsis:
+            pieces.extend([_FULL] * room)
+            dim += room
+            at += room
+            room = 0
+        elif c is bool:  # a new dim of size 1 or 0
+            pieces.append(None)
+            name, basic = "UnsqueezeBackward0", True
+            indices.append((at, np.zeros(int(item), np.int64)))
+            at += 1
+        else:
+            width = 1
+            if _is_mask(item):
+                width = item.ndim
+                for j in range(width):
+                    if item.shape[j] != shape[dim + j]:
+                        view = _seen(shape, pieces, dim)
+                        raise IndexError(
+                            f"The shape of the mask {shown(item.shape)} at index {j} does not match "
+                            f"the shape of the indexed tensor {shown(view)} at index {at + j}"
+                        )
+            indices.append((at, item))
+            pieces.extend([_FULL] * width)
+            dim += width
+            at += width
+    if not basic:
+        return None, "AliasBackward0", indices
+    return (*pieces, Ellipsis), name, indices
+
+
+def _scalar_index() -> IndexError:
+    return IndexError(
+        "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in "
+        "C++ to convert a 0-dim tensor to a number"
+    )
+
+
+def whole(piece: slice, n: int) -> slice:
+    """Return a slice with its bounds filled in, and `_FULL` itself if it takes everything."""
+    if piece.start is None and piece.stop is None and piece.step is None:
+        return _FULL
+    start, stop, step = piece.indices(n)
+    if step < 0:
+        raise ValueError("step must be greater than zero")
+    if start == 0 and stop == n and step == 1:
+        return _FULL
+    return slice(start, max(start, stop), step)
+
+
+def _seen(shape: tuple, pieces: list, dim: int) -> list[int]:
+    """The shape of the view so far, for an error text."""
+    out, k = [], 0
+    for p in pieces:
+        if p is None:
+            out.append(1)
+            continue
+        if p.__class__ is slice:
+            out.append(len(range(*p.indices(shape[k]))))
+        k += 1
+    return [*out, *shape[dim:]]
+
+
+def _is_tuple(key: Any) -> bool:
+    """A short list with something else than numbers in it stands for a tuple of indices."""
+    if not isinstance(key, (list, range)) or len(key) >= 32:
+        return False
+    for item in key:
+        if item is None or item is Ellipsis or isinstance(item, (Tensor, slice, list, tuple, np.ndarray)):
+            return True
+    return False
+
+
+def _is_mask(a: Any) -> bool:
+    return a.dtype.itemsize == 1
+
+
+def _read(item: Any) -> Any:
+    """Return an index as an int, a bool, or a tensor or array of positions or of a mask."""
+    if isinstance(item, Tensor):
+        s = item._spec
+        if s.dtype.name not in ("int64", "int32", "uint8", "bool"):
+            if s.ndim == 0 and s.dtype.category == 1:
+                return item._array.item()
+            raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
+        if s.ndim == 0:
+            return item._array.item()
+        return item
+    if isinstance(item, (np.ndarray, list, tuple, range)):
+        a = np.asarray([_plain(i) for i in item]) if isinstance(item, (list, tuple)) else np.asarray(item)
+        if a.ndim == 0:
+            return _read(a[()])
+        if a.size == 0 and not isinstance(item, np.ndarray):
+            a = a.astype(np.int64)
+        if a.dtype.kind not in "iub":
+            raise IndexError(
+                "tensors used as indices must be long, int, byte or bool tensors (got "
+                f"{'an array' if isinstance(item, np.ndarray) else 'a sequence'} of {a.dtype})"
+            )
+        return a if a.dtype.itemsize in (1, 8) and a.dtype.kind in "ib" else a.astype(np.int64)
+    if isinstance(item, np.bool_):
+        return bool(item)
+    if isinstance(item, str):
+        raise TypeError("new(): invalid data type 'str'")
+    try:
+        return to_int(item)
+    except TypeError:
+        raise IndexError(_NOT_AN_INDEX.format(type(item).__name__)) from None
+
+
+def _plain(item: Any) -> Any:
+    return item._array if isinstance(item, Tensor) else item
+
+
+def positions(shape: tuple, indices: list) -> tuple[Tensor, tuple]:
+    """Return one integer tensor of flat positions for all index arrays, and the dims it indexes.
+
+    A single integer tensor stays the tensor it is, so that a later write to it is noticed.
+    """
+    if len(indices) == 1:
+        d, y = indices[0]
+        if _is_mask(y):
+            a = _array_of(y)
+            return wrap(np.flatnonzero(a)), tuple(range(d, d + a.ndim))
+        if isinstance(y, Tensor) and y._spec.np.itemsize == 8:
+            return y, (d,)
+        return wrap(_array_of(y).astype(np.int64, copy=False)), (d,)
+    dims: list[int] = []
+    arrays: list[np.ndarray] = []
+    for d, y in indices:
+        a = _array_of(y)
+        if _is_mask(y):
+            dims.extend(range(d, d + a.ndim))
+            arrays.extend(a.nonzero())
+        else:
+            dims.append(d)
+            arrays.append(a)
+    flat: Any = 0
+    for k, (d, a) in enumerate(zip(dims, arrays, strict=True)):
+        n = shape[d]
+        kernels.check_bounds(a, n, kernels.out_of_bounds(k, n, IndexError), negative=True)
+        try:
+            flat = flat * n + kernels.wrapped(a, n)
+        except ValueError:
+            shapes = ", ".join(shown(b.shape) for b in arrays)
+            raise IndexError(
+                "shape mismatch: indexing tensors could not be broadcast together with shapes "
+                + shapes
+            ) from None
+    return wrap(np.asarray(flat, np.int64)), tuple(dims)
+
+
+def _array_of(y: Any) -> np.ndarray:
+    a = y._array if isinstance(y, Tensor) else y
+    return a.view(np.bool_) if a.dtype == np.uint8 else a
+
+
+# ------------------------------------------------------------------- x[key]
+def getitem(x: Tensor, key: Any) -> Tensor:
+    """Return the elements that a key names: a view for ints, slices and None, else a copy."""
+    c = key.__class__
+    shape = x._spec.shape
+    if c is int:
+        if not shape:
+            raise _scalar_index()
+        n = shape[0]
+        if -n <= key < n:
+            return select_op(x, 0, key)
+        raise IndexError(f"index {key} is out of bounds for dimension 0 with size {n}")
+    if c is slice and shape:
+        start, stop, step = key.indices(shape[0])
+        if step < 0:
+            raise ValueError("step must be greater than zero")
+        return slice_op(x, 0, slice(start, max(start, stop), step))
+    basic, name, indices = parse(shape, key)
+    if basic is not None:
+        x = pick_op(x, basic, name)
+    elif not indices:
+        return alias(x)
+    return indexed(x, indices) if indices else x
+
+
+def indexed(x: Tensor, indices: list) -> Tensor:
+    """Return x at index arrays."""
+    y, dims = positions(x._spec.shape, indices)
+    if x._edge is None and state.MODE is None and x._spec.plain and y._spec.plain:
+        return wrap(kernels.index(x._array, y._array, dims))
+    return index_op(x, y, dims)
+
+
+# ------------------------------------------------------------------- x[key] = value
+def setitem(x: Tensor, key: Any, value: Any) -> None:
+    """Write a number or a tensor, broadcast, where a key names elements."""
+    value = _assignable(x, value)
+    basic, name, indices = parse(x._spec.shape, key)
+    if not direct(x, value):
+        # only when somebody records: then the write goes through views
+        view = x if basic is None else pick_op(x, basic, name)
+        if indices:
+            _put(view, *positions(view._spec.shape, indices), value, False)
+        elif isinstance(value, Tensor):
+            copy_(view, _squeezed(value, view._spec.ndim))
+        else:
+            fill_(view, value)
+        return
+    out = x._array if basic is None else x._array[basic]
+    if isinstance(value, Tensor):
+        v = value._array
+    else:
+        v = as_number(value, x._spec.dtype)
+    if not indices:
+        if v.ndim and v.shape != out.shape:
+            v = _squeezed_array(v, out.ndim)
+            _expandable(value, v.shape, out.shape)
+        assign(out, v)
+    elif len(indices) == 1 and v.ndim == 0 and _is_mask(indices[0][1]):
+        d, mask = indices[0]
+        a = _array_of(mask)
+        _same_dtype(x, value)
+        np.copyto(out, v, where=a.reshape(a.shape + (1,) * (out.ndim - d - a.ndim)))
+    else:
+        y, dims = positions(out.shape, indices)
+        _write(x, out, y._array, dims, value, v, False)
+    bump(x)
+
+
+def _assignable(x: Tensor, value: Any) -> Any:
+    if isinstance(value, Tensor) or is_number(value):
+        return value
+    if isinstance(value, np.ndarray):
+        return wrap(value)
+    raise TypeError(f"can't assign a {type(value).__name__} to a {errors.type_name(x)}")
+
+
+def _squeezed(value: Tensor, ndim: int) -> Tensor:
+    """Leading dims of size 1 don't count."""
+    shape = value._spec.shape
+    lead = 0
+    while len(shape) - lead > ndim and shape[lead] == 1:
+        lead += 1
+    return reshape_any(value, tuple(shape[lead:])) if lead else value
+
+
+def _squeezed_array(v: np.ndarray, ndim: int) -> np.ndarray:
+    while v.ndim > ndim and v.shape[0] == 1:
+        v = v[0]
+    return v
+
+
+def _expandable(value: Any, shape: tuple, target: tuple) -> None:
+    from ..kernels.dims import expanded
+
+    expanded(shape, tuple(target), value._spec.dtype.scalar_name)
+
+
+def _same_dtype(x: Tensor, value: Any) -> None:
+    if isinstance(value, Tensor) and value._spec.dtype is not x._spec.dtype:
+        raise RuntimeError(
+            "Index put requires the source and destination dtypes match, got "
+            f"{x._spec.dtype.scalar_name} for the destination and "
+            f"{value._spec.dtype.scalar_name} for the source."
+        )
+
+
+def result_shape(shape: tuple, y: tuple, dims: tuple) -> tuple:
+    """Return the shape of x[..] for flat positions of shape `y` in the dims `dims`."""
+    rest = tuple([n for d, n in enumerate(shape) if d not in dims])
+    d = dims[0] if kernels.adjacent(dims) else 0
+    return rest[:d] + tuple(y) + rest[d:]
+
+
+def _mismatch(v: tuple, target: tuple) -> RuntimeError:
+    return RuntimeError(
+        f"shape mismatch: value tensor of shape {shown(v)} cannot be broadcast to indexing result "
+        f"of shape {shown(target)}"
+    )
+
+
+def _broadcasts(v: tuple, target: tuple) -> bool:
+    return len(v) <= len(target) and all(
+        n in (1, m) for n, m in zip(v[::-1], target[::-1], strict=False)
+    )
+
+
+def _write(
+    x: Tensor, out: np.ndarray, y: np.ndarray, dims: tuple, value: Any, v: Any, accumulate: bool
+) -> None:
+    """Check everything, then write `v` into the memory `out`."""
+    target = result_shape(out.shape, y.shape, dims)
+    v = _squeezed_array(v, len(target)) if v.ndim else v
+    if not _broadcasts(v.shape, target):
+        raise _mismatch(v.shape, target)
+    _same_dtype(x, value)
+    n = count([out.shape[d] for d in dims])
+    kernels.check_bounds(y, n, kernels.out_of_bounds(0, n, IndexError), negative=True)
+    if np.may_share_memory(out, v):
+        v = v.copy()
+    kernels.put(out, v, y, dims, accumulate)
+
+
+def _put(t: Tensor, y: Tensor, dims: tuple, value: Any, accumulate: bool) -> Tensor:
+    """The recorded form of x[indices] = value."""
+    return write(t, _put_into, (y, dims, value, accumulate), copy_old=False)
+
+
+def _put_into(x: Tensor, y: Tensor, dims: tuple, value: Any, accumulate: bool) -> Tensor:
+    s = x._spec
+    if not isinstance(value, Tensor):
+        value = wrap(np.asarray(as_number(value, s.dtype)))
+    target = result_shape(tuple(s.shape), y._spec.shape, dims)
+    v = _squeezed(value, len(target))
+    if not _broadcasts(v._spec.shape, target):
+        raise _mismatch(v._spec.shape, target)
+    _same_dtype(x, value)
+    n = count([s.shape[d] for d in dims])
+    kernels.check_bounds(y._array, n, kernels.out_of_bounds(0, n, IndexError), negative=True)
+    return index_put_op(x, v if v._spec.shape == target else expand_op(v, target), y, dims, accumulate)
+
+
+public("Tensor", name="__getitem__")(getitem)
+public("Tensor", name="__setitem__")(setitem)
+
+
+# ------------------------------------------------------------------- index_put
+def _read_indices(x: Tensor, indices: Any, caller: str) -> list:
+    """Return [(dim, index), ...] for a tuple of index tensors."""
+    if not isinstance(indices, (tuple, list)):
+        raise TypeError(
+            f"{caller}(): argument 'indices' (position 1) must be tuple of Tensors, not "
+            f"{type(indices).__name__}"
+        )
+    shape, read, d = x._spec.shape, [], 0
+    for k, y in enumerate(indices):
+        if not isinstance(y, Tensor):
+            raise TypeError(f"expected Tensor as element {k} in argument 0, but got {type(y).__name__}")
+        if y._spec.dtype.name not in ("int64", "int32", "uint8", "bool"):
+            raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
+        read.append((d, y))
+        d += y.ndim if _is_mask(y) else 1
+    if d > len(shape):
+        raise IndexError(f"too many indices for tensor of dimension {len(shape)} (got {d})")
+    if not read:
+        raise IndexError(f"{caller}(): at least one index is needed")
+    for d, y in read:
+        if _is_mask(y) and y._spec.shape != shape[d : d + y.ndim]:
+            j = next(j for j in range(y.ndim) if y._spec.shape[j] != shape[d + j])
+            raise IndexError(
+                f"The shape of the mask {shown(y.shape)} at index {j} does not match the shape of "
+                f"the indexed tensor {shown(shape)} at index {d + j}"
+            )
+    return read
+
+
+@public("torch", "Tensor")
+def index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool = False) -> Tensor:
+    """Return a copy with `values` written at index tensors, one per dim; or added there.
+
+    >>> import wengert as torch
+    >>> torch.zeros(3).index_put((torch.tensor([0, 0]),), torch.tensor([1., 2.]), accumulate=True)
+    tensor([3., 0., 0.])
+    """
+    shape = spec_in(input, "index_put").shape
+    y, dims = positions(shape, _read_indices(input, indices, "index_put"))
+    return _put_into(input, y, dims, values, accumulate)
+
+
+@public("torch", "Tensor")
+def index_put_(self: Tensor, indices: Any, values: Tensor, accumulate: bool = False) -> Tensor:
+    """Write (or add) `values` at index tensors, one per dim, in place; return self."""
+    y, dims = positions(self._spec.shape, _read_indices(self, indices, "index_put_"))
+    if direct(self, values):
+        _write(self, self._array, y._array, dims, values, values._array, accumulate)
+        bump(self)
+        return self
+    return _put(self, y, dims, values, accumulate)

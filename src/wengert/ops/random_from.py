@@ -1,0 +1,194 @@
+"""Random numbers whose distribution tensors give: normal, bernoulli, multinomial."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..core.define import elementwise
+from ..core.inplace import into
+from ..core.registry import public
+from ..core.size import size_of
+from ..core.tensor import Tensor, wrap
+from ..kernels import dtypes, layouts
+from ..kernels.random import Generator, filled_like
+from .checking import check_tensor
+from .draws import dtype_of, new_drawn, standard
+from .generator import source
+from .options import check_options, made
+from .random_fill import bernoulli_, check_normal, check_probability, number, whole
+
+ndarray = np.ndarray
+
+
+# ------------------------------------------------------------------ normal
+def _zero(xp: Any, g: Any) -> Any:
+    return xp.zeros_like(g)
+
+
+def _around_kernel(mean: ndarray, std: float, g: Generator) -> ndarray:
+    drawn = filled_like(
+        mean, mean.dtype,
+        lambda size: g.normal(size, 0.0, std, mean.dtype, mean.flags.c_contiguous),
+    )  # fmt: skip
+    return drawn + mean
+
+
+def _wide_kernel(std: ndarray, mean: float, g: Generator) -> ndarray:
+    drawn = filled_like(
+        std, std.dtype, lambda size: g.normal(size, 0.0, 1.0, std.dtype, std.flags.c_contiguous)
+    )
+    return drawn * std + std.dtype.type(mean)
+
+
+def _both_kernel(mean: ndarray, std: ndarray, g: Generator) -> ndarray:
+    shape = np.broadcast_shapes(mean.shape, std.shape)
+    drawn = g.normal(shape, 0.0, 1.0, mean.dtype)
+    if std.ndim == 0:
+        std = std.astype(mean.dtype)
+    return np.asarray((drawn * std).astype(mean.dtype) + mean)
+
+
+_around = elementwise("normal_mean(x, *, std, g)", _around_kernel, promote=None,
+                      node="NormalBackward1", x=_zero)  # fmt: skip
+_wide = elementwise("normal_std(x, *, mean, g)", _wide_kernel, promote=None,
+                    node="NormalBackward2", x=_zero)  # fmt: skip
+_both = elementwise("normal(x, y, *, g)", _both_kernel, promote=None, node="NormalBackward3",
+                    x=_zero, y=_zero)  # fmt: skip
+
+
+@public("torch")
+def normal(
+    mean: Any = 0.0,
+    std: Any = 1.0,
+    size: Any = None,
+    *,
+    generator: Generator | None = None,
+    out: Tensor | None = None,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    pin_memory: bool = False,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Return normal numbers around mean with standard deviation std.
+
+    Both may be tensors, which broadcast, or numbers; two numbers need a size. As in PyTorch no
+    gradient flows to mean or std (it is zero): write mean + std * randn for that. RuntimeError for
+    a negative std.
+
+    >>> import wengert as torch
+    >>> g = torch.manual_seed(0)
+    >>> torch.normal(torch.tensor([0., 100.]), torch.tensor([1., 10.]))
+    tensor([ 1.5410, 97.0657])
+    """
+    g = source(generator, "normal")
+    if size is not None:
+        check_options("normal", layout, device, pin_memory)
+        d = dtype_of("normal", out, dtype)
+        mean, std = number(mean, "normal", "mean"), number(std, "normal", "std")
+        check_normal(std, d)
+        shape = size_of("normal", (size,))
+        return new_drawn("normal", shape, d, standard(g, mean, std), out, dtype, requires_grad)
+    result = _normal_of(mean, std, g)
+    return result if out is None else into(out, result, "normal")  # type: ignore[no-any-return]
+
+
+def _normal_of(mean: Any, std: Any, g: Generator) -> Tensor:
+    if not isinstance(mean, Tensor) and not isinstance(std, Tensor):
+        raise TypeError(
+            "normal() received an invalid combination of arguments: two numbers need a size, as in "
+            "normal(0.0, 1.0, (2, 3))"
+        )
+    if isinstance(std, Tensor):
+        if std._spec.dtype.category == dtypes.COMPLEX:
+            raise RuntimeError("normal expects standard deviation to be non-complex")
+        if (std._array < 0).any():
+            raise RuntimeError("normal expects all elements of std >= 0.0")
+    if not isinstance(std, Tensor):
+        std = number(std, "normal", "std")
+        check_normal(std, mean._spec.dtype)
+        return _around(mean, std, g)  # type: ignore[no-any-return]
+    if not isinstance(mean, Tensor):
+        check_normal(1.0, std._spec.dtype)
+        return _wide(std, number(mean, "normal", "mean"), g)  # type: ignore[no-any-return]
+    check_normal(1.0, mean._spec.dtype)
+    return _both(mean, std, g)  # type: ignore[no-any-return]
+
+
+# --------------------------------------------------------------- bernoulli
+def _bernoulli_kernel(p: ndarray, g: Generator) -> ndarray:
+    return g.bernoulli_each(p, p.dtype)
+
+
+_bernoulli = elementwise("bernoulli(x, *, g)", _bernoulli_kernel, promote=None, x=_zero)
+
+
+@public("torch", "Tensor")
+def bernoulli(
+    input: Tensor, p: Any = None, *, generator: Generator | None = None, out: Tensor | None = None
+) -> Tensor:
+    """Return 1 with the probabilities in input (or with probability p in its shape), else 0.
+
+    The gradient is zero. RuntimeError for probabilities outside [0, 1].
+
+    >>> import wengert as torch
+    >>> g = torch.manual_seed(0)
+    >>> torch.bernoulli(torch.tensor([0.1, 0.5, 0.9]))
+    tensor([0., 0., 1.])
+    """
+    check_tensor(input, "bernoulli")
+    if p is not None:
+        made_here = wrap(layouts.empty_like(input._array, input._array.dtype))
+        result = bernoulli_(made_here, p, generator=generator)
+    else:
+        check_probability(input._array)
+        result = _bernoulli(input, source(generator, "bernoulli"))
+    return result if out is None else into(out, result, "bernoulli")  # type: ignore[no-any-return]
+
+
+# ------------------------------------------------------------- multinomial
+@public("torch", "Tensor")
+def multinomial(
+    input: Tensor,
+    num_samples: int,
+    replacement: bool = False,
+    *,
+    generator: Generator | None = None,
+    out: Tensor | None = None,
+) -> Tensor:
+    """Return num_samples indices (int64) for each row of weights, drawn in their proportion.
+
+    input has one dim or two (rows); its rows need not sum to 1. RuntimeError for weights that are
+    negative, infinite, nan or all zero, and for more samples than weights without replacement.
+
+    >>> import wengert as torch
+    >>> g = torch.manual_seed(0)
+    >>> torch.multinomial(torch.tensor([0.1, 0.7, 0.2]), 2)
+    tensor([1, 2])
+    """
+    check_tensor(input, "multinomial")
+    g = source(generator, "multinomial")
+    n = whole(num_samples, "multinomial", "num_samples")
+    p = input._array
+    d = input._spec.dtype
+    if not 1 <= p.ndim <= 2:
+        raise RuntimeError(f"prob_dist must be 1 or 2 dim, not {p.ndim}")
+    if d.category != dtypes.FLOAT:
+        raise RuntimeError(
+            f"multinomial only supports floating-point dtypes for input, got: {d.scalar_name}"
+        )
+    if n <= 0:
+        raise RuntimeError(f"cannot sample n_sample <= 0 samples, got {n}")
+    if not replacement and n > p.shape[-1]:
+        raise RuntimeError(
+            "cannot sample n_sample > prob_dist.size(-1) samples without replacement: "
+            f"{n} of {p.shape[-1]}"
+        )
+    if not (np.isfinite(p).all() and (p >= 0).all()):
+        raise RuntimeError("probability tensor contains either `inf`, `nan` or element < 0")
+    if not p.sum(axis=-1).all():
+        raise RuntimeError("invalid multinomial distribution (sum of probabilities <= 0)")
+    result = made(g.multinomial(p, n, bool(replacement)))
+    return result if out is None else into(out, result, "multinomial")  # type: ignore[no-any-return]

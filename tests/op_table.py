@@ -1,0 +1,20 @@
+"""The rows of the op grid: how to call every op and on which inputs.
+
+One line an op. The rows of a family live in op_rows_<family>.py; a gap is a visible row with its
+reason (`gaps=`), never an absence.
+"""
+
+import importlib
+import pathlib
+
+ROWS = []
+for path in sorted(pathlib.Path(__file__).parent.glob("op_rows_*.py")):
+    ROWS += importlib.import_module(path.stem).ROWS
+
+# internal rows that no single call reaches, with the reason
+UNCOVERED = {
+    "replay": "the history of views after an in-place write; tests/test_mechanics_views.py",
+    "unreplay": "the adjoint of replay",
+    "cut": "the history of bases after an in-place write",
+    "copy_slices": "the history of bases after an in-place write",
+}

@@ -1,0 +1,1 @@
+"""Used where matplotlib is not installed: does with its arguments what matplotlib does first."""

@@ -1,0 +1,1 @@
+"""Imported by the introyt page, and not used there."""
