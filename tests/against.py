@@ -7,6 +7,7 @@ tests are checked against the thing they describe. Tests of what wengert adds ca
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import re
@@ -28,7 +29,17 @@ else:
 
 NAME = "torch" if REAL else "wengert"
 
-__all__ = ["NAME", "REAL", "chain", "grad_fns", "leaf", "plain", "printed", "raises", "torch"]
+__all__ = [
+    "NAME",
+    "REAL",
+    "chain",
+    "collected_warnings",
+    "leaf",
+    "plain",
+    "printed",
+    "raises",
+    "torch",
+]
 
 
 def plain(text: str) -> str:
@@ -53,16 +64,13 @@ def raises(kind, *phrases: str):
     return pytest.raises(kind, match="(?s)" + ".*".join(re.escape(p) for p in phrases))
 
 
-def grad_fns(tensor) -> list[str]:
-    """Names of all nodes reachable from a tensor, each node once, in first-seen order."""
-    seen, todo = [], [tensor.grad_fn]
-    while todo:
-        node = todo.pop(0)
-        if node is None or any(node is other for other in seen):
-            continue
-        seen.append(node)
-        todo.extend(following for following, _ in node.next_functions)
-    return [type(node).__name__ for node in seen]
+@contextlib.contextmanager
+def collected_warnings():
+    """The warnings of a block, as a list; NumPy's about nan and inf are hidden, as they are by default."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        warnings.filterwarnings("ignore", category=RuntimeWarning)
+        yield caught
 
 
 def chain(node) -> str:

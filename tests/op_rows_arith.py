@@ -8,7 +8,7 @@ A, B = (2, 3), (3,)
 def two(name, domain="real", other=None, inplace=True, complex=False, **kw):
     """Rows of a binary op: same shapes and broadcast shapes."""
     other = other or domain
-    f = lambda T, x, y: getattr(T, name)(x, y)  # noqa: E731
+    f = lambda T, x, y: getattr(T, name)(x, y)
     g = (lambda T, x, y: getattr(x, name + "_")(y)) if inplace else None
     return [
         Row(name, f, [Input(A, domain), Input(A, other)], inplace=g, complex=complex, **kw),
@@ -20,7 +20,7 @@ def two(name, domain="real", other=None, inplace=True, complex=False, **kw):
 
 def one(name, domain="real", inplace=True, complex=False, **kw):
     """Rows of a unary op."""
-    f = lambda T, x: getattr(T, name)(x)  # noqa: E731
+    f = lambda T, x: getattr(T, name)(x)
     g = (lambda T, x: getattr(x, name + "_")()) if inplace else None
     return [
         Row(name, f, [Input(A, domain)], inplace=g, complex=complex, **kw),

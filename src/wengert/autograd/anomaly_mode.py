@@ -36,7 +36,7 @@ class Trace:
         frames: list[tuple[CodeType, int]] = []
         frame: Any = sys._getframe(1)
         while frame is not None:
-            if frame.f_globals.get("__name__", "").partition(".")[0] != _PACKAGE:
+            if not _is_ours(frame):
                 frames.append((frame.f_code, frame.f_lineno))
             frame = frame.f_back
         self.frames = frames[::-1]
@@ -114,22 +114,31 @@ class _Runs(watch.Watcher):
             )
         else:
             text = f"Error detected in {name}. Traceback of forward call that caused the error:\n{trace}"
-        warnings.warn(text, UserWarning, stacklevel=3)
+        _warn(text)
         while trace is not None and trace.parent is not None:
             name, trace = trace.parent
-            warnings.warn(
-                "\n\nPrevious calculation was induced by "
-                + (
-                    f"{name}. No forward pass information available. Enable detect anomaly during "
-                    "forward pass for more information."
-                    if trace is None
-                    else f"{name}. Traceback of forward call that induced the previous "
-                    f"calculation:\n{trace}"
-                ),
-                UserWarning,
-                stacklevel=3,
-            )
+            text = f"\n\nPrevious calculation was induced by {name}. "
+            if trace is None:
+                text += (
+                    "No forward pass information available. Enable detect anomaly during forward "
+                    "pass for more information."
+                )
+            else:
+                text += f"Traceback of forward call that induced the previous calculation:\n{trace}"
+            _warn(text)
         return True
+
+
+def _warn(text: str) -> None:
+    """Warn at the line of the user's code that led here."""
+    depth, frame = 1, sys._getframe()
+    while frame.f_back is not None and _is_ours(frame):
+        depth, frame = depth + 1, frame.f_back
+    warnings.warn(text, UserWarning, stacklevel=depth)
+
+
+def _is_ours(frame: Any) -> bool:
+    return frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE
 
 
 def _has_nan(c: Any) -> bool:

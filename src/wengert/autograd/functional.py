@@ -132,6 +132,8 @@ def _filled(
                 )
             g = TENSORS.zeros_like(t)
         elif strict and create_graph and not g.requires_grad:
+            if stage == "back_of_two":
+                raise RuntimeError(_HESSIAN_STRICT.format(k))
             if stage == "double_back":
                 raise RuntimeError(
                     "The hessian of the user-provided function is independent of input "

@@ -153,9 +153,8 @@ def push(check: Any, i: int, tangent: np.ndarray) -> list[np.ndarray]:
     t = check.points[i]
     args = list(check.inputs)
     with forward_ad.dual_level():
-        args[check.where[i]] = forward_ad.make_dual(
-            t.detach(), wrap(tangent.astype(t._array.dtype))
-        )
+        dual = forward_ad.make_dual(t.detach(), wrap(tangent.astype(t._array.dtype)))
+        args[check.where[i]] = dual.requires_grad_()  # forward over reverse asks for its gradient
         result = check.func(*args)
         results = result if isinstance(result, tuple | list) else (result,)
         floats = [r for r in results if r.dtype.is_floating_point or r.dtype.is_complex]

@@ -94,6 +94,7 @@ class FunctionEvent(FormattedTimesMixin):
         end_us: float,
         *,
         overload_name: str = "",
+        trace_name: str | None = None,
         fwd_thread: int = 0,
         input_shapes: list | None = None,
         input_dtypes: list | None = None,
@@ -109,7 +110,7 @@ class FunctionEvent(FormattedTimesMixin):
         tid: int | None = None,
     ) -> None:
         self.id, self.external_id, self.name, self.thread = id, id, name, thread
-        self.trace_name = name
+        self.trace_name = name if trace_name is None else trace_name
         self.overload_name = overload_name
         self.time_range = Interval(start_us, end_us)
         self.fwd_thread, self.scope, self.sequence_nr = fwd_thread, scope, sequence_nr

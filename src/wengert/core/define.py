@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .op import ARRAYS, TABLE, TENSORS, Op
-from .record import bind, hot1, hot2, view1, warm1, warm2
+from .record import bind, hot1, hot2, view1, warm1, warm2, warm3
 
 _OPTIONS = ("promote", "node", "saved", "skip", "jvp", "batch")
 
@@ -17,10 +17,12 @@ def elementwise(schema: str, kernel: Callable, **rules: Any) -> Any:
     promote  "same" (the default: operands are cast to their common dtype), "float" (integers
              become the default float), None (the kernel takes them as they are)
     skip     names of inputs that take no part in promotion (conditions)
+    keeps_dtype  False where a complex operand gives a real result (abs, angle)
     Its jvp is its vjp: a diagonal Jacobian is its own transpose.
     """
     options = {k: rules.pop(k) for k in _OPTIONS if k in rules}
     options.setdefault("promote", "same")
+    keeps_dtype = rules.pop("keeps_dtype", True)
     joint = rules.pop("rules", {})
     op = Op("elementwise", schema, kernel, {**rules, **joint}, **options)
     count = len(op.inputs)
@@ -36,8 +38,12 @@ def elementwise(schema: str, kernel: Callable, **rules: Any) -> Any:
                 return warm2(op, x, y, params)
         else:
             call = _many(op, count)
-    elif count == 1:
+    elif count == 1 and keeps_dtype:
         call = hot1(op)
+    elif count == 1:
+
+        def call(x: Any) -> Any:
+            return warm1(op, x, ())
     elif count == 2:
         call = hot2(op)
     else:
@@ -73,6 +79,10 @@ def primitive(kind: str, schema: str, kernel: Callable, **rules: Any) -> Any:
 
         def call(x: Any, y: Any, *params: Any) -> Any:
             return warm2(op, x, y, params)
+    elif op.outputs == 1 and count == 3 and op.promote is None and not any(op.optional):
+
+        def call(x: Any, y: Any, z: Any, *params: Any) -> Any:
+            return warm3(op, x, y, z, params)
     else:
         call = _many(op, count)
     return _enter(op, call)
@@ -89,6 +99,12 @@ def plain(schema: str, kernel: Callable, *, promote: str | None = "same") -> Any
     """Define an op without derivatives (comparisons, integer results): its result is a constant."""
     op = Op("plain", schema, kernel, {}, promote=promote)
     count = len(op.inputs)
+    if count == 1 and promote is None and not op.variadic:
+
+        def call(x: Any, *params: Any) -> Any:
+            return warm1(op, x, params)
+
+        return _enter(op, call)
     return _enter(op, _many(op, count))
 
 

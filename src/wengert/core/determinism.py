@@ -1,4 +1,4 @@
-"""Whether calls whose result may differ from run to run are refused, and how such a call says so."""
+"""Whether calls whose result may differ from run to run are refused, and how they say so."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def fills_memory() -> bool:
 
 
 def check(name: str) -> None:
-    """Called by `name`, which has no deterministic form: RuntimeError or UserWarning if asked for."""
+    """Raise RuntimeError or warn, if asked for, because `name` has no deterministic form."""
     if _mode == 0:
         return
     said = (

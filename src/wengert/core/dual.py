@@ -19,9 +19,12 @@ new = object.__new__
 
 
 class Wrapper(Tensor):
-    """A tensor over another tensor. Its spec is never hot, so no fast path takes it."""
+    """A tensor over another tensor. Its spec is never hot, so no fast path takes it.
 
-    __slots__ = ("level", "note", "value")
+    Its attributes are in the instance's dict, so that a tensor can become a wrapper in place.
+    """
+
+    __slots__ = ()
     levels = itertools.count(1).__next__
 
     level: int
@@ -82,6 +85,15 @@ class Dual(Wrapper):
                 for o, t in zip(out, pushed, strict=True)
             )
         return out if pushed is None else Dual.over(self.level, out, pushed)
+
+    def detach(self) -> Tensor:
+        """Return the value alone, cut off from the history; the memory is shared."""
+        return self.value.detach()
+
+    @property
+    def data(self) -> Tensor:
+        """The value alone, with a version counter of its own; the memory is shared."""
+        return self.value.data
 
     @property
     def requires_grad(self) -> bool:
@@ -157,12 +169,14 @@ def _elementwise_terms(op: Any, xs: list, ts: list, out: Any, params: tuple) -> 
             t = ts[k]
             if t is None:
                 continue
-            if t.dtype is not out.dtype:
+            real_part = t.dtype.is_complex and not out.dtype.is_complex  # dL = Re(c dz)
+            if t.dtype is not out.dtype and not real_part:
                 t = TENSORS.cast(t, out.dtype)
             if t.shape != out.shape:
                 t = TENSORS.expand(_aligned(t, out.ndim), tuple(out.shape))
             value = rule(**{p: t if p == "g" else given[p] for p in names})
-            terms.append(value if len(where) == 1 else value[where.index(k)])
+            term = value if len(where) == 1 else value[where.index(k)]
+            terms.append(TENSORS.cast(term, out.dtype) if real_part else term)
     return terms
 
 

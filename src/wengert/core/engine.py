@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
-from heapq import heappop, heappush
+from heapq import heappop, heappush, heappushpop
 from sys import getrefcount
 from typing import Any
 
@@ -23,7 +23,7 @@ from .tensor import Tensor, attach, wrap
 
 ndarray = np.ndarray
 _accumulating = threading.Lock()
-LARGE = 1 << 15  # bytes from which adding in place beats a new array
+LARGE = 1 << 13  # elements from which adding in place beats a new array
 
 
 def run(
@@ -55,59 +55,117 @@ def run(
         pending[node] = g
         heappush(ready, (-node.seq, node)) if node.seq else at_leaf.append(node)
     needed = _on_the_way(list(pending), want) if want else None
-    owned: set[Node] = set()  # whose pending array is ours to add to
+    uses = _uses_of_watched_leaves(list(pending), needed) if state.WATCHED_LEAVES else None
+    owned: set[Node] = set()  # leaves whose pending array is ours to add to
     while ready:
         node = heappop(ready)[1]
-        g = pending.pop(node)
-        op = node.op
-        watched = node.hooks is not None
-        if watched:
-            g = hooks.before(node, g, create)
-        if needed is not None:
-            if node in want:
+        while node is not None:  # as long as the next one is known without the heap
+            g = pending.pop(node)
+            op = node.op
+            watched = node.hooks is not None
+            if needed is not None and node in want and node in needed:
+                caught[node] = g  # before its hooks, unless it is where the run ends
+            if watched:
+                g = hooks.before(node, g, create)
+            if needed is not None and node not in needed:
                 caught[node] = g
-            if node not in needed:
-                continue
-        if state.LAST_WRITE >= node.seq and op.saves_any:
-            check_saved(node)
-        if anomaly is not None:
-            contributions = anomaly.run(node, g, create)
-        else:
-            contributions = op.pull_t(node, g) if create else op.pull(node, g)
-        if watched:
-            contributions = hooks.after(node, contributions, g, create)
-        for edge, c in zip(node.edges, contributions):
-            if c is None or edge is None:
-                continue
-            if edge not in pending:
-                pending[edge] = c
-                if edge.seq:
-                    heappush(ready, (-edge.seq, edge))
-                else:
-                    at_leaf.append(edge)
-            elif owned and edge in owned:
-                have = pending[edge]
-                np.add(have, c, have)
-            else:
-                pending[edge] = have = pending[edge] + c
-                if have.__class__ is ndarray and have.nbytes > LARGE:
-                    owned.add(edge)
-        if op.saves_any and not retain:
-            node.op = op.spent
-            node.x = node.y = node.out = None
-    c = have = g = contributions = None  # so that a leaf may take an array that nobody else holds
-    for node in at_leaf:
-        g = pending.pop(node)
-        if node.hooks is not None:
-            g = hooks.before(node, g, create)
-        if node in want:
-            caught[node] = g
-        if leaves and (not want or node in want):
+                break
+            if state.LAST_WRITE >= node.seq and op.saves_any:
+                check_saved(node)
             if anomaly is not None:
-                anomaly.accumulate(_accumulate, node, g, create)
+                contributions = anomaly.run(node, g, create)
             else:
-                _accumulate(node, g, create)
+                contributions = op.pull_t(node, g) if create else op.pull(node, g)
+            if watched:
+                contributions = hooks.after(node, contributions, g, create)
+            following = None
+            for edge, c in zip(node.edges, contributions):
+                if c is None or edge is None:
+                    continue
+                if edge not in pending:
+                    pending[edge] = c
+                    seq = edge.seq
+                    if not seq:
+                        at_leaf.append(edge)
+                    elif following is None:
+                        following = edge
+                    else:
+                        heappush(ready, (-seq, edge))
+                elif edge.seq or edge.rest.numel < LARGE:
+                    pending[edge] = pending[edge] + c
+                else:
+                    _add_large(pending, edge, c, owned)
+            if uses is not None:
+                _finish_leaves(node, uses, pending, at_leaf, caught, want, leaves, create)
+            if op.saves_any and not retain:
+                node.op = op.spent
+                node.x = node.y = node.out = None
+            node = following
+            if ready and following is not None:
+                node = heappushpop(ready, (-following.seq, following))[1]
+    c = g = contributions = None  # so that a leaf may take an array that nobody else holds
+    for node in at_leaf:
+        if node in pending:
+            _finish(node, pending.pop(node), caught, want, leaves, create)
     return caught
+
+
+def _finish(
+    leaf: Node, g: Any, caught: dict, want: set[Node], leaves: bool, create: bool
+) -> None:
+    """Hand the complete cotangent of a leaf over."""
+    if leaf.hooks is not None:
+        g = hooks.before(leaf, g, create)
+    if leaf in want:
+        caught[leaf] = g
+    if leaves and (not want or leaf in want):
+        _accumulate(leaf, g, create)
+
+
+def _uses_of_watched_leaves(roots: list[Node], needed: set[Node] | None) -> dict[Node, int] | None:
+    """Count how many cotangents will reach each leaf that has hooks; None if there is no such leaf.
+
+    Hooks of a leaf run as soon as its cotangent is complete, before older nodes run.
+    """
+    uses: dict[Node, int] = {}
+    visited = set(roots)
+    stack = list(roots)
+    while stack:
+        n = stack.pop()
+        if needed is not None and n not in needed:
+            continue
+        for e in n.edges:
+            if e is None:
+                continue
+            if e.op is LEAF:
+                if e.hooks is not None:
+                    uses[e] = uses.get(e, 0) + 1
+            elif e not in visited:
+                visited.add(e)
+                stack.append(e)
+    return uses or None
+
+
+def _finish_leaves(
+    node: Node, uses: dict, pending: dict, at_leaf: list, caught: dict, want: set[Node],
+    leaves: bool, create: bool,
+) -> None:  # fmt: skip
+    """After `node` has run, hand over the leaves that wait for no other node."""
+    for e in node.edges:
+        if e in uses:
+            uses[e] -= 1
+            if not uses[e] and e in pending:
+                _finish(e, pending.pop(e), caught, want, leaves, create)
+
+
+def _add_large(pending: dict, edge: Node, c: Any, owned: set[Node]) -> None:
+    """Add to the large cotangent of a leaf: in place once the array is ours."""
+    if edge in owned and c.__class__ is ndarray:
+        np.add(pending[edge], c, out=pending[edge])
+        return
+    pending[edge] = total = pending[edge] + c
+    if total.__class__ is ndarray:
+        owned.add(edge)
 
 
 def _on_the_way(roots: list[Node], want: set[Node]) -> set[Node]:
@@ -181,7 +239,7 @@ def from_user(g: Any) -> Any:
 def _own(g: ndarray, target: Tensor | None) -> ndarray:
     """Return `g` if nobody else can see its memory, else a copy, in the layout of its leaf.
 
-    The count of references is that of this frame and of its two callers.
+    The count of references is that of this frame and of its callers.
     """
     base = g.base
     if (

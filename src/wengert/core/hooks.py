@@ -76,6 +76,10 @@ class Hooks:
             self.retained = []
         self.retained.append(weakref.ref(tensor))
 
+    def release(self, tensor: Tensor) -> None:
+        """Stop filling the `.grad` of a non-leaf whose edge has moved on."""
+        self.retained = [r for r in self.retained or () if r() is not None and r() is not tensor]
+
 
 def as_tensor(g: Any) -> Any:
     """Return a cotangent as the tensor that hooks see."""

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from . import errors, state
-from .node import LEAF, PORT, Node, poisoned
+from .node import LEAF, PORT, Node, hooks_of, poisoned
 from .op import ARRAYS, TENSORS, Op
 from .spec import spec_of
 from .state import tick
@@ -119,6 +119,12 @@ def public_op_name(op: Any) -> str:
     return str(name).removesuffix("0").removesuffix("Backward")
 
 
+def _base_requires_grad(t: Tensor) -> bool:
+    """True for a view that was made without recording of a tensor that is recorded."""
+    x = t._ext
+    return x is not None and x.base is not None and x.base._edge is not None
+
+
 def requires_grad_any(args: Any) -> bool:
     """True if some tensor among the arguments (lists included) has an edge."""
     for a in args:
@@ -140,8 +146,13 @@ def write(
     kwargs = kwargs or {}
     if not isinstance(t, Tensor):
         raise TypeError(f"{fn.__name__}_(): the first argument must be a Tensor, not {type(t).__name__}")
+    if not t._spec.plain:
+        return _write_wrapped(t, fn, args, kwargs)
     tracked = state.is_grad_enabled() and (
-        t._edge is not None or requires_grad_any(args) or requires_grad_any(kwargs.values())
+        t._edge is not None
+        or _base_requires_grad(t)
+        or requires_grad_any(args)
+        or requires_grad_any(kwargs.values())
     )
     check_writable(t, tracked)
     if not tracked:
@@ -151,8 +162,6 @@ def write(
         bump(t)
         return t
     old = attach(t._array.copy() if copy_old else t._array, t._spec, t._edge)
-    if not t._spec.plain:
-        old = t._share(t._edge)
     result = fn(old, *args, **kwargs)
     _check_result(t, result)
     if result._spec.dtype is not t._spec.dtype:
@@ -162,7 +171,42 @@ def write(
     return t
 
 
+def _write_wrapped(t: Any, fn: Any, args: tuple, kwargs: dict) -> Tensor:
+    """The same for a wrapper: its value is written in place, what it notes is replaced.
+
+    A view of a wrapper passes the new note on to its base, and the base to its other views.
+    """
+    before = t._share(t._edge)
+    before.value = attach(t.value._array.copy(), t.value._spec, t.value._edge) if t.value._spec.plain else t.value
+    result = fn(before, *args, **kwargs)
+    _check_result(t, result)
+    wrapped = result.__class__ is t.__class__ and result.level == t.level
+    inner, note = (result.value, result.note) if wrapped else (result, None)
+    write(t.value, lambda old: inner, copy_old=False)
+    t._edge = result._edge
+    x = t._ext
+    base = t if x is None or x.base is None else x.base
+    if base is t:
+        t.note = note
+    else:
+        whole = TENSORS.zeros_like(base.value) if base.note is None else base.note
+        whole = TENSORS.cut(whole, x.chain)
+        base.note = whole if note is None else whole + TENSORS.unreplay(note, base._spec, x.chain)
+    storage = storage_of(base)
+    storage.stamp(tick(), caller())
+    for ref in storage.views or ():
+        v = ref()
+        if v is not None and v._ext.base is base:
+            v.note = None if base.note is None else TENSORS.replay(base.note, v._ext.chain)
+    return t
+
+
 def _check_result(t: Tensor, result: Tensor) -> None:
+    if t._spec.plain and not result._spec.plain:
+        raise RuntimeError(
+            "a tensor under a transform (a dual, for example) can't be written in place into a "
+            "plain tensor: make the target from the transformed tensor, or use the out-of-place form"
+        )
     s, r = t._spec, result._spec
     if r.dtype.category > s.dtype.category:
         raise RuntimeError(
@@ -193,9 +237,23 @@ def commit(t: Tensor, result: Tensor) -> None:
     if x.base is not None:
         _rebase(x.base, x.chain, edge, storage)
     else:
-        t._edge = edge
+        _move(t, edge)
         _refresh_views(t, storage)
-    x.retains = False
+
+
+def _move(t: Tensor, edge: Node | None) -> None:
+    """Give a tensor another edge; the wish to retain its gradient moves along."""
+    before = t._edge
+    t._edge = edge
+    x = t._ext
+    if x is None or not x.retains or edge is before:
+        return
+    if before is not None and before.hooks is not None:
+        before.hooks.release(t)
+    if edge is None or edge.op is LEAF:
+        x.retains = False
+    else:
+        hooks_of(edge).retain(t)
 
 
 # ------------------------------------------------------------------- views
@@ -250,6 +308,16 @@ SLICES = Op(
 )  # fmt: skip
 
 
+def _shown_edges(n: Node) -> list:
+    """What users see below CopySlices: the old base, then what the written value came from."""
+    base, value = n.edges
+    others = () if value is None else value.edges[1:]
+    return [base, *(e for e in others if e is not None)]
+
+
+SLICES.shown_edges = _shown_edges  # type: ignore[attr-defined]
+
+
 def _register_internal() -> None:
     from .record import bind
 
@@ -265,9 +333,7 @@ def _rebase(base: Tensor, chain: tuple, edge: Node | None, storage: Storage) -> 
     n.rest = (chain,)
     if base._edge is None and edge is None:
         return
-    base._edge = n
-    if base._ext is not None:
-        base._ext.retains = False
+    _move(base, n)
     _refresh_views(base, storage)
 
 
@@ -281,17 +347,16 @@ def _refresh_views(base: Tensor, storage: Storage) -> None:
             continue
         if v._edge is not None and v._edge.op is LEAF:
             continue
-        v._ext.retains = False
         if base._edge is None:
-            v._edge = None
+            _move(v, None)
         elif v._ext.creation and v._ext.creation != "no_grad":
-            v._edge = poisoned(
-                _refused_view(v, "its base or another view of its base has been modified inplace.")
-            )
+            what = "its base or another view of its base has been modified inplace."
+            v._edge = poisoned(_refused_view(v, what))
         else:
-            v._edge = n = new(Node)
+            n = new(Node)
             n.op, n.edges, n.seq, n.hooks = REPLAY, (base._edge,), tick(), None
             n.rest = REPLAY.rest((base,), (v._ext.chain,))
+            _move(v, n)
 
 
 # ------------------------------------------------------------------- stale saves

@@ -8,7 +8,7 @@ from __future__ import annotations
 import weakref
 from typing import Any
 
-from . import errors
+from . import errors, state
 from .state import tick
 
 new = object.__new__
@@ -46,27 +46,34 @@ class Node:
     @property
     def next_functions(self) -> tuple:
         """The nodes that this one passes cotangents to, as (node, output number) pairs."""
-        return tuple(seen(e) for e in self.edges)
+        shown = getattr(self.op, "shown_edges", None)
+        return tuple(seen(e) for e in (self.edges if shown is None else shown(self)))
 
     @property
     def metadata(self) -> dict:
         """A dictionary of the user's own, kept with the node."""
-        return _hooks_of(self).metadata
+        return hooks_of(self).metadata
 
     @property
     def variable(self) -> Any:
         """The leaf tensor of an AccumulateGrad node."""
         if self.op is not LEAF:
             raise AttributeError(f"{self.name()!r} object has no attribute 'variable'")
-        return self.x()
+        t = self.x()
+        if t is None:  # the user has dropped the leaf; the graph has kept its values
+            from .tensor import attach
+
+            t = attach(self.y, self.rest, self)
+            self.x = weakref.ref(t)
+        return t
 
     def register_hook(self, fn: Any) -> Any:
         """Call `fn(grad_inputs, grad_outputs)` after this node has run; return a handle."""
-        return _hooks_of(self).add("post", fn)
+        return hooks_of(self).add("post", fn)
 
     def register_prehook(self, fn: Any) -> Any:
         """Call `fn(grad_outputs)` before this node runs; return a handle."""
-        return _hooks_of(self).add("pre", fn)
+        return hooks_of(self).add("pre", fn)
 
     def _sequence_nr(self) -> int:
         return 2**64 - 1 if self.op is LEAF else self.seq
@@ -106,10 +113,10 @@ LEAF = LeafOp()
 
 
 def leaf_node(tensor: Any) -> Node:
-    """Return the node of a new leaf. It keeps the gradient in `out`, and its tensor weakly."""
+    """Return the node of a new leaf: its gradient in `out`, its values in `y`, its tensor weakly."""
     n = new(Node)
     n.op, n.edges, n.seq, n.hooks, n.out = LEAF, (), 0, None, None
-    n.x, n.rest = weakref.ref(tensor), tensor._spec
+    n.x, n.y, n.rest = weakref.ref(tensor), tensor._array, tensor._spec
     return n
 
 
@@ -224,15 +231,15 @@ def public_name(n: Node) -> str:
     return name if name.__class__ is str else name(n)
 
 
-def _hooks_of(n: Node) -> Any:
+def hooks_of(n: Node) -> Any:
+    """Return the hooks of a node, made at need."""
     if n.hooks is None:
         from .hooks import Hooks
 
         n.hooks = Hooks()
+        if n.op is LEAF:
+            state.WATCHED_LEAVES = True
     return n.hooks
-
-
-hooks_of = _hooks_of
 
 
 class Spent:

@@ -146,16 +146,22 @@ class Op:
         return self.inputs.index(name)
 
     def rest(self, args: Sequence, params: tuple) -> tuple:
-        """Return the parameters and specs that the rules name."""
-        if self.variadic:
-            return tuple(
-                params[k] if is_param else tuple(a._spec for a in args)
-                for is_param, k in self._rest_plan
-            )
-        return tuple(
-            params[k] if is_param else (None if args[k] is None else args[k]._spec)
-            for is_param, k in self._rest_plan
-        )
+        """Return the parameters and specs that the rules name (compiled when first asked for)."""
+        items = []
+        for is_param, k in self._rest_plan:
+            if is_param:
+                items.append(f"params[{k}]")
+            elif self.variadic:
+                items.append("tuple([a._spec for a in args])")
+            elif self.optional[k]:
+                items.append(f"None if args[{k}] is None else args[{k}]._spec")
+            else:
+                items.append(f"args[{k}]._spec")
+        scope: dict[str, Any] = {}
+        source = f"def rest(args, params): return ({', '.join(items)},)"
+        exec(compile(source, f"<saved by {self.name}>", "exec"), scope)
+        self.rest = scope["rest"]  # type: ignore[method-assign]
+        return self.rest(args, params)
 
     # -------------------------------------------------------------- pulls
     def _first_pull(self, n: Node, g: Any) -> Any:
@@ -233,10 +239,10 @@ class Op:
 
         check_saved(n)
         for k, i in enumerate(self.inputs):
-            if name in (self.saved_names.get(i, ("self", "other", "third")[min(k, 2)]), i):
-                if i in self.saves and getattr(n, "x", None) is not None:
-                    t = n.x[k] if len(self.inputs) > 2 or self.variadic else (n.x, n.y)[k]
-                    return t if t is None else at(t, n.edges[k])
+            public = ("self", "other", "third")[min(k, 2)]
+            if name in (self.saved_names.get(i, public), i) and i in self.saves:
+                t = n.x if len(self.inputs) <= 2 and k == 0 else n.y if len(self.inputs) <= 2 else n.x[k]
+                return t if t is None else at(t, n.edges[k])
         if name in (self.saved_names.get("out", "result"), "out") and self.saves_out:
             return made_by(n)
         if name in self.kept:

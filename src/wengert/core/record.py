@@ -107,7 +107,11 @@ def _keep_needed(op: Any, n: Node, x: Any, y: Any) -> None:
 
 def warm1(op: Any, x: Any, params: tuple) -> Tensor:
     """One plain CPU tensor and parameters."""
-    if not isinstance(x, Tensor) or not x._spec.cpu or state.MODE is not None:
+    if (
+        not isinstance(x, Tensor)
+        or state.MODE is not None
+        or not (x._spec.cpu or (op.promote is None and x._spec.plain))
+    ):
         return bind(op, (x,), params)
     data = op.kernel(x._array, *params)
     if data.__class__ is not ndarray:
@@ -145,13 +149,10 @@ def warm2(op: Any, x: Any, y: Any, params: tuple = ()) -> Tensor:
         else:
             return bind(op, (x, y), params)
     t = y._spec
-    if (
-        state.MODE is not None
-        or not s.cpu
-        or s.dtype is not t.dtype
-        or not t.cpu
-    ):
-        return bind(op, (x, y), params)
+    if state.MODE is not None or not s.cpu or s.dtype is not t.dtype or not t.cpu:
+        # an op that promotes nothing takes any plain arrays (values and indices, say)
+        if state.MODE is not None or op.promote is not None or not (s.plain and t.plain):
+            return bind(op, (x, y), params)
     try:
         data = op.kernel(x._array, y._array, *params)
     except ValueError as e:
@@ -194,6 +195,63 @@ def warm2(op: Any, x: Any, y: Any, params: tuple = ()) -> Tensor:
         n.op = f
         n.fit = (s, t)
     return o
+
+
+def warm3(op: Any, x: Any, y: Any, z: Any, params: tuple = ()) -> Tensor:
+    """Three plain CPU tensors of one dtype: products that add (linear, addmm)."""
+    if not (isinstance(x, Tensor) and isinstance(y, Tensor) and isinstance(z, Tensor)):
+        return bind(op, (x, y, z), params)
+    s, t, u = x._spec, y._spec, z._spec
+    if (
+        state.MODE is not None
+        or not (s.cpu and t.cpu and u.cpu)
+        or s.dtype is not t.dtype
+        or t.dtype is not u.dtype
+    ):
+        return bind(op, (x, y, z), params)
+    data = op.kernel(x._array, y._array, z._array, *params)
+    if data.__class__ is not ndarray:
+        data = np.asarray(data)
+    o = new(Tensor)
+    o._array = data
+    o._spec = spec_of(data)
+    o._ext = None
+    ex, ey, ez = edges = x._edge, y._edge, z._edge
+    if (
+        (ex is None and ey is None and ez is None)
+        or not op.differentiable
+        or (state.NOGRAD and not is_grad_enabled())
+    ):
+        o._edge = None
+        return o
+    o._edge = n = new(Node)
+    n.op = op
+    n.edges = edges
+    n.seq = tick()
+    n.hooks = None
+    if op.saves:
+        kx, ky, kz = _kept3(op, ex is None, ey is None, ez is None)
+        n.x = (x if kx else None, y if ky else None, z if kz else None)
+    if op.saves_out:
+        n.out = data
+    if op.has_rest:
+        n.rest = op.rest((x, y, z), params)
+    return o
+
+
+_kept: dict = {}
+
+
+def _kept3(op: Any, *absent: bool) -> tuple:
+    """Which of three inputs the rules name, given which of them want no gradient."""
+    found = _kept.get((op, absent))
+    if found is None:
+        names: set = set()
+        for gone, need in zip(absent, op.needs, strict=True):
+            if not gone:
+                names |= need
+        found = _kept[op, absent] = tuple([i in names for i in op.inputs])
+    return found
 
 
 def check_broadcast(a: tuple, b: tuple) -> None:
@@ -433,11 +491,10 @@ def note_view(v: Tensor, x: Tensor, step: tuple, creation: str) -> None:
 
 
 def _note_views(op: Any, x: Tensor, params: tuple, result: Any) -> None:
-    if not x._spec.plain:
-        return
     creation = "" if is_grad_enabled() else "no_grad"
     if op.outputs == 1:
-        note_view(result, x, ((op, params, None),), creation)
+        if result.__class__ is x.__class__ or result._spec.plain:
+            note_view(result, x, ((op, params, None),), creation)
         return
     for k, v in enumerate(result):
         note_view(v, x, ((op, params, k),), creation or f"multi {k}")

@@ -264,6 +264,8 @@ class Tensor:
                 extra_of(self).grad = kept
             elif x is not None:
                 x.retains = False
+                if e.hooks is not None:
+                    e.hooks.release(self)
         return self
 
     @property
@@ -282,7 +284,7 @@ class Tensor:
         self._array, self._spec = other._array, other._spec
         e = self._edge
         if e is not None and e.op is LEAF:
-            e.rest = other._spec
+            e.y, e.rest = other._array, other._spec
 
     @property
     def _version(self) -> int:

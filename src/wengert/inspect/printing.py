@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.dual import Dual, Wrapper
+from ..core.dual import Dual, Wrapper, is_open
 from ..core.parameter import Buffer, Parameter
 from ..core.tensor import Tensor
 from ..kernels import dtypes
@@ -258,7 +258,7 @@ def tensor_repr(t: Tensor) -> str:
     if isinstance(t, Wrapper) and kind is not Dual:
         return _wrapper_repr(t)
     notes = _history(t)
-    if isinstance(t, Dual):
+    if isinstance(t, Dual) and is_open(t.level):
         notes.append(f"tangent={t.note}")
     name = "tensor" if kind in _PLAIN else kind.__name__
     value = t._value()

@@ -461,7 +461,7 @@ def number_array(value: Any, d: dtype, *, saturate: builtins.bool = False) -> np
     in unsigned types, as in PyTorch), a fraction of infinity as an integer, an imaginary part in a
     real type. ``saturate`` lets floats that are too large become inf instead.
     """
-    fits = True
+    fits, given = True, value
     if d.category == COMPLEX:
         value = builtins.complex(value)
         fits = saturate or (_float_fits(value.real, d) and _float_fits(value.imag, d))
@@ -478,7 +478,7 @@ def number_array(value: Any, d: dtype, *, saturate: builtins.bool = False) -> np
     if not fits:
         name = d.name if saturate else _C_NAMES[d.name]
         raise RuntimeError(
-            f"value cannot be converted to type {name} without overflow: {value!r} does not fit "
+            f"value cannot be converted to type {name} without overflow: {given!r} does not fit "
             f"in {d}"
         )
     if d.category >= FLOAT and d.itemsize < 8 * (d.category - 1):

@@ -13,7 +13,7 @@ import numpy as np
 
 ndarray = np.ndarray
 F32 = np.dtype("f4")
-_SLOW = frozenset("eV")  # the kinds of dtype that have no BLAS: float16, bfloat16 (ml_dtypes)
+_SLOW = frozenset("eE")  # the dtypes that have no BLAS: float16, bfloat16 (of ml_dtypes)
 
 
 def wide(kernel: Callable) -> Callable:
@@ -21,35 +21,37 @@ def wide(kernel: Callable) -> Callable:
 
     @wraps(kernel)
     def k(x: ndarray, y: ndarray, *params: Any) -> Any:
-        d = x.dtype
-        if d.char in _SLOW or d.kind == "V":
-            return kernel(x.astype(F32), y.astype(F32), *params).astype(d)
+        if x.dtype.char in _SLOW:
+            return kernel(x.astype(F32), y.astype(F32), *params).astype(x.dtype)
         return kernel(x, y, *params)
 
     return k
 
 
 # The three products of the mm family are each other's derivatives. The last dim of x (of both in
-# tn) may have any dims before it: they are rows.
-@wide
+# tn) may have any dims before it: they are rows. On the warm path, so without `wide` around them.
 def mm(x: ndarray, y: ndarray) -> Any:
     """x @ y for a matrix y."""
+    if x.dtype.char in _SLOW:
+        return mm(x.astype(F32), y.astype(F32)).astype(x.dtype)
     if x.ndim <= 2:
         return x.dot(y)
     return x.reshape(-1, x.shape[-1]).dot(y).reshape(x.shape[:-1] + y.shape[1:])
 
 
-@wide
 def mm_nt(x: ndarray, y: ndarray) -> Any:
     """x @ y.T for a matrix y."""
+    if x.dtype.char in _SLOW:
+        return mm_nt(x.astype(F32), y.astype(F32)).astype(x.dtype)
     if x.ndim <= 2:
         return x.dot(y.T)
     return x.reshape(-1, x.shape[-1]).dot(y.T).reshape(x.shape[:-1] + y.shape[:1])
 
 
-@wide
 def mm_tn(x: ndarray, y: ndarray) -> Any:
     """x.T @ y, summed over all rows."""
+    if x.dtype.char in _SLOW:
+        return mm_tn(x.astype(F32), y.astype(F32)).astype(x.dtype)
     if x.ndim == 2 and y.ndim == 2:
         return x.T.dot(y)
     return x.reshape(-1, x.shape[-1]).T.dot(y.reshape(-1, y.shape[-1]))

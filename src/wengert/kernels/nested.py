@@ -32,6 +32,8 @@ def array_of(data: Any, dtype: dtypes.dtype | None, leaf: Callable[[Any], Any]) 
         _scan(data, kinds, 0)
     d = _inferred(kinds) if dtype is None else dtype
     _check_kinds(kinds, d, inferred=dtype is None)
+    if d.category == dtypes.INT and float in kinds and not _within(data, d):
+        return _one_by_one(data, shape, d, inferred=False)
     try:
         # Text never gets here, so NumPy has only numbers to read.
         with np.errstate(over="ignore"):
@@ -152,6 +154,13 @@ def _refuse(kind: type) -> None:
         f"Could not infer dtype of {kind.__name__}: a tensor is made of numbers, nested sequences "
         "of numbers, arrays or tensors"
     )
+
+
+def _within(data: Any, d: dtypes.dtype) -> bool:
+    """Say whether all values lie within an integer dtype (NumPy would wrap floats silently)."""
+    limits = dtypes.iinfo(d)
+    values = np.array(data, np.float64)
+    return bool(((values >= limits.min) & (values <= limits.max)).all())
 
 
 def _one_by_one(data: Any, shape: tuple[int, ...], d: dtypes.dtype, *, inferred: bool) -> np.ndarray:

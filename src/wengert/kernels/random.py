@@ -99,7 +99,7 @@ class Generator(Twister):
                 return out
 
             return fused
-        step, start = np.array(width, _F64) * 2.0**-24, np.array(low, _F64)
+        step, start = np.array(float(width) * 2.0**-24), np.array(low, _F64)
 
         def make(n: int) -> Array:
             wide = self._masked(n).astype(_F64)
@@ -137,7 +137,7 @@ class Generator(Twister):
 
         def make(n: int) -> Array:
             signed = _remainder(words(n), span).astype(_I64)
-            if low:
+            if low and span < 1 << 64:  # all 64 bits are taken as they are
                 signed += low
             return signed
 

@@ -75,9 +75,11 @@ def linspace(start: complex, end: complex, n: int, dtype: np.dtype) -> np.ndarra
     half = n // 2
     up, down = np.arange(half), np.arange(n - 1 - half, -1, -1)
     if dtype.kind == "c":
-        start, end = dtype.type(start), dtype.type(end)
-        step = (end - start) / dtype.type(n - 1)
-        return np.concatenate([start + step * up, end - step * down]).astype(dtype)
+        out = np.empty(n, dtype)
+        start, end = complex(start), complex(end)
+        out.real = linspace(start.real, end.real, n, out.real.dtype)
+        out.imag = linspace(start.imag, end.imag, n, out.real.dtype)
+        return out
     if dtype == _HALF:
         start, end = np.float16(start), np.float16(end)
         step = np.float16(end - start) / np.float16(n - 1)
@@ -98,18 +100,20 @@ def linspace(start: complex, end: complex, n: int, dtype: np.dtype) -> np.ndarra
 
 def logspace(start: complex, end: complex, n: int, base: float, dtype: np.dtype) -> np.ndarray:
     """Return base ** linspace(start, end, n), the exponents in float64 and without fused operations."""
-    if dtype.kind == "c":
-        return np.power(dtype.type(base), linspace(start, end, n, dtype))
-    if dtype.kind != "f":
-        start, end, span = int(start), int(end), float(int(end) - int(start))
+    if dtype.kind not in "fc":
+        start, end = int(start), int(end)
+        span = end - start
     else:
         kind = dtype.type
-        span = float(kind(end) - kind(start))
-        start, end = float(kind(start)), float(kind(end))
+        span = (kind(end) - kind(start)).item()
+        start, end = kind(start).item(), kind(end).item()
     step = span / (n - 1) if n > 1 else 0.0
     half = n // 2 if n > 1 else n
     exponents = [start + step * k if k < half else end - step * (n - 1 - k) for k in range(n)]
-    return np.array([_power(base, x) for x in exponents], np.float64).astype(dtype)
+    if dtype.kind == "c":
+        return np.power(complex(base), np.array(exponents, np.complex128)).astype(dtype)
+    values = np.array([_power(base, x) for x in exponents], np.float64)
+    return (values.astype(np.float32) if dtype == _HALF else values).astype(dtype)
 
 
 def _power(base: float, x: float) -> float:

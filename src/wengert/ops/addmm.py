@@ -34,9 +34,9 @@ def _linear_jvp(xp: Any, xs: Any, ts: Any, out: Any, params: Any) -> Any:
     return total
 
 
-# x is the bias, y the input, z the weight: the order of PyTorch's node
+# x is the bias (one number per output), y the input, z the weight: the order of PyTorch's node
 _RULES: dict[str, Any] = dict(
-    x=lambda xp, g, x_spec: g if g.shape == x_spec.shape else xp.unexpand(g, x_spec.shape),
+    x=lambda xp, g: xp.sum(g, (0,) if g.ndim == 2 else tuple(range(g.ndim - 1)), False),
     y=lambda xp, g, z: xp.mm(g, z),
     z=lambda xp, g, y: xp.mm_tn(g, y),
 )
@@ -81,8 +81,10 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
                 "self and mat2 must have the same dtype, but got "
                 f"{bias._spec.dtype.scalar_name} and {t.dtype.scalar_name}"
             )
+        if bias._array.shape != weight._array.shape[:1]:
+            bias = T.expand(bias, (weight._array.shape[0],))
         return (_linear_op if s.ndim == 2 else _rows_linear)(bias, input, weight)
-    except ValueError:
+    except (ValueError, RuntimeError):
         _explain_linear(input, weight, bias)
         raise
 

@@ -13,7 +13,7 @@ import numpy as np
 from ..core.define import elementwise, primitive
 from ..core.registry import public
 from ..core.tensor import Tensor
-from .shape import select_op, spec_in
+from .shape import broadcast_tensors, select_op, spec_in
 
 _REAL = {np.dtype("F"): np.dtype("f"), np.dtype("D"): np.dtype("d")}
 _COMPLEX = {np.dtype("f"): np.dtype("F"), np.dtype("d"): np.dtype("D"), np.dtype("e"): np.dtype("F")}
@@ -168,18 +168,30 @@ def is_neg(input: Tensor) -> bool:
 
 
 def _make_complex(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    out = np.empty(np.broadcast_shapes(x.shape, y.shape), _COMPLEX[x.dtype])
+    out = np.empty(x.shape, _COMPLEX[x.dtype])
     out.real, out.imag = x, y
     return out
 
 
-complex_op = elementwise("complex(x, y)", _make_complex, promote=None,
-                         x=lambda xp, g: xp.real_part(g),
-                         y=lambda xp, g: xp.real_part(g * 1j))  # fmt: skip
+# not elementwise rows: the result has another dtype than the operands
+complex_op = primitive("linear", "complex(x, y)", _make_complex,
+                       x=lambda xp, g: xp.real_part(g),
+                       y=lambda xp, g: xp.real_part(g * 1j))  # fmt: skip
 
-polar_op = elementwise("polar(x, y)", lambda x, y: _make_complex(x * np.cos(y), x * np.sin(y)), promote=None,
-                       x=lambda xp, g, y: xp.real_part(g * xp.complex(xp.cos(y), xp.sin(y))),
-                       y=lambda xp, g, out: xp.real_part(g * (out * 1j)))  # fmt: skip
+
+def _polar_jvp(xp: Any, xs: list, ts: list, out: Any, params: tuple) -> Any:
+    total = None
+    if ts[0] is not None:
+        total = xp.complex(xp.cos(xs[1]) * ts[0], xp.sin(xs[1]) * ts[0])
+    if ts[1] is not None:
+        turned = out * 1j * ts[1]
+        total = turned if total is None else total + turned
+    return total
+
+
+polar_op = primitive("opaque", "polar(x, y)", lambda x, y: _make_complex(x * np.cos(y), x * np.sin(y)),
+                     x=lambda xp, g, y: xp.real_part(g * xp.complex(xp.cos(y), xp.sin(y))),
+                     y=lambda xp, g, out: xp.real_part(g * (out * 1j)), jvp=_polar_jvp)  # fmt: skip
 
 
 def _two_floats(x: Any, y: Any, caller: str) -> None:
@@ -205,12 +217,12 @@ def complex(real: Tensor, imag: Tensor) -> Tensor:
     tensor([1.+2.j])
     """
     _two_floats(real, imag, "complex")
-    return complex_op(real, imag)
+    return complex_op(*broadcast_tensors(real, imag))
 
 
 @public("torch", out=True)
 def polar(abs: Tensor, angle: Tensor) -> Tensor:
     """Return the complex numbers abs * exp(i angle), of two real tensors of one dtype."""
     _two_floats(abs, angle, "polar")
-    return polar_op(abs, angle)
+    return polar_op(*broadcast_tensors(abs, angle))
 

@@ -14,7 +14,7 @@ from ..core.size import size_of
 from ..core.tensor import Tensor
 from ..kernels import dtypes, layouts
 from .checking import check_tensor
-from .data import as_tensor, asarray, copied, from_numpy, frombuffer, legacy_tensor, tensor
+from .data import as_tensor, asarray, copied, from_numpy, frombuffer, legacy_tensor, tensor, typed_tensor
 from .options import check_options, default_dtype, delivered, format_name, made
 from .ranges import arange, linspace, logspace
 
@@ -441,7 +441,7 @@ def new(self: Tensor, *args: Any) -> Tensor:
     >>> torch.tensor([1]).new([2.5])
     tensor([2])
     """
-    return legacy_tensor(Tensor, *args, dtype=self._spec.dtype)
+    return typed_tensor(self._spec.dtype, args)
 
 
 def _own(t: Tensor, dtype: Any) -> Any:

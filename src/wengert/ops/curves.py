@@ -17,6 +17,9 @@ from ..kernels import numeric
 keep = elementwise("keep(x, y)", numeric.keep, promote=None, node="WhereBackward0",
                    x=lambda xp, g, y: xp.keep(g, y))  # fmt: skip
 
+at_least = elementwise("at_least(x, *, low)", lambda x, low: np.maximum(x, x.dtype.type(low)), node="ClampMinBackward0",
+                       x=lambda xp, g, x, low: xp.keep(g, x >= low))  # fmt: skip
+
 # ---------------------------------------------------------------- straight pieces
 relu_row = elementwise("relu(x)", k.relu,
                        x=lambda xp, g, out: xp.threshold_backward(g, out, 0))  # fmt: skip

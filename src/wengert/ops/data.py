@@ -7,13 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from ..core.op import TENSORS
 from ..core.registry import public
 from ..core.size import Size, size_of
 from ..core.tensor import Tensor, wrap
 from ..kernels import dtypes
 from ..kernels.nested import array_of
-from .cast import cast
+from .cast import cast, converted
 from .options import check_options, made
+from .scalars import warn_of_lost_gradient
 
 _COPY_CONSTRUCT = (
     "To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() or "
@@ -108,6 +110,7 @@ def _leaf(x: Any) -> Any:
             "only one element tensors can be converted to Python scalars: the list holds a tensor "
             f"of shape {list(x._spec.shape)}. Use torch.stack to join tensors (it keeps gradients)."
         )
+    warn_of_lost_gradient(x)
     return x._array.reshape(-1)[0]
 
 
@@ -162,7 +165,7 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     check_options("as_tensor", None, device)
     d = None if dtype is None else dtypes.as_dtype(dtype, "as_tensor")
     if isinstance(data, Tensor):
-        return data if d is None or d is data._spec.dtype else cast(data, d)
+        return data if d is None or d is data._spec.dtype else converted(data, d)
     if isinstance(data, np.ndarray):
         array = data
     elif hasattr(data, "__array_interface__") and not isinstance(data, np.generic):
@@ -216,9 +219,9 @@ def asarray(
             raise ValueError(
                 f"can't alias tensor with dtype '{have.scalar_name}' into dtype '{d.scalar_name}'."
             )
-        result = cast(shared, d)
+        result = converted(shared, d)
     elif copy:
-        result = cast(shared, have)
+        result = converted(shared, have)
     else:
         result = shared
     return _with_grad(result, shared, requires_grad)
@@ -285,34 +288,42 @@ def frombuffer(
 # --------------------------------------------------------------------------------- Tensor(...)
 
 
-def legacy_tensor(cls: type, *args: Any, dtype: Any = None, device: Any = None) -> Tensor:
+def legacy_tensor(cls: type, *args: Any, device: Any = None, **unknown: Any) -> Tensor:
     """Return what ``Tensor(...)`` makes: a size gives an uninitialised tensor, data a copy of it.
 
     All of the default dtype, except that a tensor is returned as an alias of itself.
     """
-    check_options("new", None, device)
-    d = dtypes.get_default_dtype() if dtype is None else dtype
-    if len(args) == 1 and isinstance(args[0], Tensor):
-        t = args[0]
-        if dtype is not None and t._spec.dtype is not d:
-            raise TypeError(f"expected a tensor of dtype {d}, got one of dtype {t._spec.dtype}")
-        t = t._share(t._edge if t._edge is None or t.grad_fn is not None else None)
-    elif not args:
-        t = made(np.empty(0, d.np))
-    elif isinstance(args[0], (int, np.integer)) and not isinstance(args[0], bool):
-        t = made(np.empty(size_of("new", args), d.np))
-    elif len(args) == 1 and isinstance(args[0], Size):
-        t = made(np.empty(args[0], d.np))
-    elif len(args) == 1:
-        data = args[0]
-        if data is None or isinstance(data, (float, bool, complex)):
-            raise TypeError(f"new(): data must be a sequence (got {type(data).__name__})")
-        t = copied(data, d, False, "new", "torch.Tensor")
-    else:
+    for name in unknown:
         raise TypeError(
-            f"new() takes one sequence of data or the sizes of an uninitialised tensor, got "
-            f"{', '.join(type(a).__name__ for a in args)}; to choose requires_grad use torch.tensor"
+            f"new() received an invalid combination of arguments: {cls.__name__}(...) takes data or "
+            f"sizes, not '{name}'; use torch.tensor(data, {name}=...)"
         )
+    check_options("new", None, device)
+    t = typed_tensor(None, args)
     if cls is not Tensor:
         t.__class__ = cls
     return t
+
+
+def typed_tensor(d: dtypes.dtype | None, args: tuple[Any, ...]) -> Tensor:
+    """Return the same in a given dtype (None: the default one)."""
+    wanted = dtypes.get_default_dtype() if d is None else d
+    if not args:
+        return made(np.empty(0, wanted.np))
+    first = args[0]
+    if isinstance(first, (int, np.integer)) and not isinstance(first, bool):
+        return made(np.empty(size_of("new", args), wanted.np))
+    if len(args) > 1:
+        raise TypeError(
+            "new() takes one sequence of data or the sizes of an uninitialised tensor, got "
+            f"({', '.join(type(a).__name__ for a in args)})"
+        )
+    if isinstance(first, Size):
+        return made(np.empty(first, wanted.np))
+    if isinstance(first, Tensor):
+        if d is not None and first._spec.dtype is not d:
+            raise TypeError(f"expected a tensor of dtype {d}, got one of {first._spec.dtype}")
+        return TENSORS.alias(first)
+    if first is None or isinstance(first, (float, bool, complex)):
+        raise TypeError(f"new(): data must be a sequence (got {type(first).__name__})")
+    return copied(first, wanted, False, "new", "torch.Tensor")

@@ -178,7 +178,9 @@ class Plan:
             self.singles.append(single)
         self.pairs, made = _paired(labels, result, sizes)
         want = [c for c in result if c in made]
-        self.order = None if want == made else tuple([made.index(c) for c in want])
+        summed = self.pairs or self.singles[0][1]
+        # a result that is the operand itself becomes a view of it, not the same tensor
+        self.order = None if want == made and summed else tuple([made.index(c) for c in want])
         self.shape = None
         if want != result:  # labels that only broadcast
             thin = tuple([sizes[c] if c in want else 1 for c in result])
@@ -202,8 +204,8 @@ class Plan:
                 y = T.sum(y, sum_y, False)
             values.append(contract(x, y, lx, ly, lo))
         out = values[-1]
-        if self.order is not None or not self.pairs:
-            out = T.permute(out, self.order or tuple(range(out.ndim)))
+        if self.order is not None:
+            out = T.permute(out, self.order)
         return out if self.shape is None else T.expand(T.reshape(out, self.shape[0]), self.shape[1])
 
 

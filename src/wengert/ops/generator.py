@@ -107,7 +107,8 @@ def _checked_seed(seed: Any) -> int:
         raise RuntimeError(f"manual_seed expected a long, but got {type(seed).__name__}") from None
     if not _LOWEST <= value <= _HIGHEST:
         raise ValueError(
-            f"Overflow when unpacking long long: a seed lies between -2**63 and 2**64 - 1, not {value}"
+            "Overflow when unpacking long long: a seed lies between -2**63 and 2**64 - 1, not "
+            f"{value}"
         )
     return value
 

@@ -18,9 +18,9 @@ from ..core.inplace import bump, write
 from ..core.registry import public
 from ..core.tensor import Tensor, wrap
 from ..kernels import scatter as kernels
-from ..kernels.dims import count, shown
+from ..kernels.dims import count, expanded, shown
 from .shape import alias, expand_op, pick_op, reshape_any, select_op, slice_op, spec_in
-from .write import as_number, assign, copy_, direct, fill_, is_number
+from .write import as_number, assign, copy_, direct, fill_as, is_number
 
 # ------------------------------------------------------------------- rows
 index_op = primitive("opaque", "index(x, y, *, dims)", kernels.index,
@@ -211,7 +211,7 @@ def _read(item: Any) -> Any:
         a = np.asarray([_plain(i) for i in item]) if isinstance(item, (list, tuple)) else np.asarray(item)
         if a.ndim == 0:
             return _read(a[()])
-        if a.size == 0 and not isinstance(item, np.ndarray):
+        if a.size == 0 and a.dtype.kind == "f":  # what an empty list becomes
             a = a.astype(np.int64)
         if a.dtype.kind not in "iub":
             raise IndexError(
@@ -320,9 +320,11 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
         if indices:
             _put(view, *positions(view._spec.shape, indices), value, False)
         elif isinstance(value, Tensor):
-            copy_(view, _squeezed(value, view._spec.ndim))
+            value = _squeezed(value, view._spec.ndim)
+            _expandable(value, value._spec.shape, view._spec.shape)
+            copy_(view, value)
         else:
-            fill_(view, value)
+            fill_as(view, value, "FillBackward3")
         return
     out = x._array if basic is None else x._array[basic]
     if isinstance(value, Tensor):
@@ -369,8 +371,6 @@ def _squeezed_array(v: np.ndarray, ndim: int) -> np.ndarray:
 
 
 def _expandable(value: Any, shape: tuple, target: tuple) -> None:
-    from ..kernels.dims import expanded
-
     expanded(shape, tuple(target), value._spec.dtype.scalar_name)
 
 

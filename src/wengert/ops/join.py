@@ -17,7 +17,7 @@ from ..kernels import dtypes
 from ..kernels.dims import as_int, as_ints, shown, wrap_dim
 from .shape import (
     at_dim, atleast_1d, atleast_2d, atleast_3d, clone_op, expand_op, reshape_any, slice_op, spec_in,
-    transpose_op, unsafe_view, view_op,
+    unsafe_view, view_op,
 )  # fmt: skip
 
 
@@ -524,16 +524,14 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
             )
         if x._spec.dtype is not xs[0]._spec.dtype:
             raise RuntimeError("meshgrid expects all tensors to have the same dtype")
-    swap = indexing == "xy" and len(xs) >= 2
-    if swap:
-        xs[0], xs[1] = xs[1], xs[0]
-    shape = tuple([x._spec.numel for x in xs])
+    place = list(range(len(xs)))  # along which dim each vector runs
+    if indexing == "xy" and len(xs) >= 2:
+        place[:2] = 1, 0
+    shape = tuple([xs[place.index(d)]._spec.numel for d in range(len(xs))])
     grids = []
-    for k, x in enumerate(xs):
-        column = view_op(x, (1,) * k + (shape[k],) + (1,) * (len(xs) - k - 1))
+    for x, d in zip(xs, place, strict=True):
+        column = view_op(x, (1,) * d + (shape[d],) + (1,) * (len(xs) - d - 1))
         grids.append(expand_op(column, shape))
-    if swap:
-        grids = [transpose_op(x, 0, 1) for x in (grids[1], grids[0], *grids[2:])]
     return tuple(grids)
 
 

@@ -19,7 +19,7 @@ from ..core.tensor import Tensor
 from ..kernels import loss as k
 from ..kernels.dims import broadcast_shapes
 from .checking import check_float, check_tensor
-from .softmax import log_softmax_row, wrap_dim
+from .softmax import log_softmax_row
 
 _REDUCTIONS = ("mean", "sum", "none")
 
@@ -532,5 +532,3 @@ def cross_entropy(
         return smoothed(loss, logp, target, weight, ignore_index, reduction, label_smoothing, dim)
     return loss
 
-
-__all__ = ["alike", "finish", "pointwise", "reduction_of", "wrap_dim"]

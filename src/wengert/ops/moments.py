@@ -40,7 +40,7 @@ def _var_tangent(xp: Any, x: Any, t: Any, dim: Any, correction: float, keepdim: 
     free = counted(x.shape, dim) - correction
     away = x - xp.mean(x, dim, True)
     if x.dtype.is_complex:
-        return xp.sum(xp.real(xp.conj(away) * t), dim, keepdim) * (2.0 / free)
+        return xp.sum(xp.real_part(xp.conj(away) * t), dim, keepdim) * (2.0 / free)
     return xp.sum(away * t, dim, keepdim) * (2.0 / free)
 
 
@@ -271,7 +271,7 @@ def corrcoef(input: Tensor) -> Tensor:
         return c / c
     d = T.diagonal(c, 0, 0, 1)
     if c.dtype.is_complex:
-        d = T.real(d)
+        d = T.real_part(d)
     deviation = d.sqrt()
     c = c / T.unsqueeze(deviation, 1) / T.unsqueeze(deviation, 0)
     if c.dtype.is_complex:

@@ -55,7 +55,7 @@ def _norm_jvp(xp: Any, xs: Any, ts: Any, out: Any, params: Any) -> Any:
     x = xs[0]
     one = xp.zeros_like(out) + 1
     terms = _norm_rule(xp, one, x, out, x._spec, ord, dim, keepdim) * ts[0]
-    return xp.sum(xp.real(terms) if x.dtype.is_complex else terms, dim, keepdim)
+    return xp.sum(xp.real_part(terms) if x.dtype.is_complex else terms, dim, keepdim)
 
 
 _vector_norm = primitive(
@@ -162,12 +162,9 @@ def matrix_norm(
     if ord in (1, -1, INF, -INF):
         if ord in (INF, -INF):
             row, column = column, row
-        sums = _vector_norm(A, 1.0, (row,), True)
-        call = T.amax if ord > 0 else T.amin
-        out = call(sums, (column,), True)
-        return out if keepdim else T.reshape(
-            out, tuple([n for d, n in enumerate(A.shape) if d not in (row, column)])
-        )
+        sums = _vector_norm(A, 1.0, (row,), keepdim)
+        left = column if keepdim or column < row else column - 1
+        return (T.amax if ord > 0 else T.amin)(sums, (left,), keepdim)
     raise RuntimeError(f"{who}: Order {ord} not supported.")
 
 

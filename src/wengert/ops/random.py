@@ -25,7 +25,8 @@ from .options import check_options, delivered, format_name, made
 from .random_fill import check_normal, check_uniform, check_whole, whole
 
 __all__ = [
-    "rand", "rand_like", "randint", "randint_like", "randn", "randn_like", "random_from", "randperm",
+    "rand", "rand_like", "randint", "randint_like", "randn", "randn_like", "random_from",
+    "randperm",
 ]  # fmt: skip
 
 ndarray = np.ndarray
@@ -101,10 +102,10 @@ def randn(
     return new_drawn("randn", shape, d, standard(g), out, dtype, requires_grad)
 
 
-def _range(caller: str, args: tuple[Any, ...], low: Any, high: Any) -> tuple[int, int, tuple[Any, ...]]:
+def _range(caller: str, args: tuple[Any, ...], low: Any, high: Any) -> tuple[int, int, list[Any]]:
     """Return low, high and what is left of the positional arguments."""
     rest = list(args)
-    numbers = []
+    numbers: list[Any] = []
     while rest and not isinstance(rest[0], (tuple, list)) and len(numbers) < 2:
         numbers.append(rest.pop(0))
     if high is not None:
@@ -117,7 +118,7 @@ def _range(caller: str, args: tuple[Any, ...], low: Any, high: Any) -> tuple[int
             f"or (low, high), here there are {len(numbers)} bounds"
         )
     start, stop = (0, *numbers) if len(numbers) == 1 else numbers
-    return whole(start, caller, "low"), whole(stop, caller, "high"), tuple(rest)
+    return whole(start, caller, "low"), whole(stop, caller, "high"), rest
 
 
 @public("torch")
@@ -153,7 +154,7 @@ def randint(
     if dtype is None and out is None:
         dtype = dtypes.int64
     d = dtype_of("randint", out, dtype)
-    check_whole(start, stop, d)
+    start, stop = check_whole(start, stop, d)
     g = source(generator, "randint")
 
     def draw(shape: Any, target: Any, _: bool) -> ndarray:
@@ -187,11 +188,13 @@ def randperm(
     check_options("randperm", layout, device, pin_memory)
     n = whole(n, "randperm", "n")
     if n < 0:
-        raise RuntimeError(f"n must be non-negative, got {n}: there is no permutation of {n} numbers")
+        raise RuntimeError(
+            f"Trying to create tensor with negative dimension {n}: randperm takes n >= 0"
+        )
     if out is not None:
         d = out._spec.dtype
     else:
-        d = dtypes.int64 if dtype is None else dtypes.asdtype_of(dtype, "randperm")
+        d = dtypes.int64 if dtype is None else dtypes.as_dtype(dtype, "randperm")
     _check_permutation(n, d)
     order = source(generator, "randperm").randperm(n, d.np)
     return delivered(order, out, dtype, requires_grad, "randperm")
@@ -221,7 +224,7 @@ def _like(
     """Return a tensor drawn for input's shape, in the order of memory that it will have."""
     check_tensor(input, caller)
     check_options(caller, layout, device, pin_memory)
-    d = input._spec.dtype if dtype is None else dtypes.asdtype_of(dtype, caller)
+    d = input._spec.dtype if dtype is None else dtypes.as_dtype(dtype, caller)
     filled = draw(d)
     form = format_name(memory_format, caller, "preserve_format")
     plan = layouts.empty_like(input._array, d.np, form)
@@ -314,11 +317,13 @@ def randint_like(
     g = source(generator, "randint_like")
     start, stop, rest = _range("randint_like", args, low, high)
     if rest:
-        raise TypeError(f"randint_like(): argument 'high' must be int, not {type(rest[0]).__name__}")
+        raise TypeError(
+            f"randint_like(): argument 'high' must be int, not {type(rest[0]).__name__}"
+        )
 
     def draw(d: dtypes.dtype) -> Draw:
-        check_whole(start, stop, d)
-        return lambda size, target, _: g.randint(size, start, stop, target)
+        low, high = check_whole(start, stop, d)
+        return lambda size, target, _: g.randint(size, low, high, target)
 
     return _like("randint_like", input, draw, dtype, layout, device, pin_memory, requires_grad,
                  memory_format)  # fmt: skip

@@ -63,19 +63,35 @@ def _bernoulli_each_kernel(x: ndarray, p: ndarray, g: Generator) -> ndarray:
     return filled_like(x, x.dtype, lambda size: g.bernoulli_each(p, x.dtype))
 
 
-_uniform = _row("uniform_", "low, high, g", _elements("uniform"), "UniformBackward0")
-_normal = _row("normal_", "mean, std, g", _normal_kernel, "NormalBackward0")
-_random = _row("random_", "g", _elements("random"), "RandomBackward2")
-_randint = _row("randint_", "low, high, g", _elements("randint"), "RandomBackward0")
-_bernoulli = _row("bernoulli_", "p, g", _elements("bernoulli"), "BernoulliBackward2")
-_bernoulli_each = _row("bernoulli_each_", "p, g", _bernoulli_each_kernel, "BernoulliBackward1")
-_exponential = _row("exponential_", "rate, g", _elements("exponential"), "ExponentialBackward0")
-_geometric = _row("geometric_", "p, g", _elements("geometric"), "GeometricBackward0")
-_log_normal = _row("log_normal_", "mean, std, g", _elements("log_normal"), "LogNormalBackward0")
-_cauchy = _row("cauchy_", "median, sigma, g", _elements("cauchy"), "CauchyBackward0")
+_uniform = _row("uniform_", "low, high, source", _elements("uniform"), "UniformBackward0")
+_normal = _row("normal_", "mean, std, source", _normal_kernel, "NormalBackward0")
+_random = _row("random_", "source", _elements("random"), "RandomBackward2")
+_randint = _row("randint_", "low, high, source", _elements("randint"), "RandomBackward0")
+_bernoulli = _row("bernoulli_", "p, source", _elements("bernoulli"), "BernoulliBackward2")
+_bernoulli_each = _row("bernoulli_each_", "p, source", _bernoulli_each_kernel, "BernoulliBackward1")
+_exponential = _row("exponential_", "rate, source", _elements("exponential"), "ExponentialBackward0")
+_geometric = _row("geometric_", "p, source", _elements("geometric"), "GeometricBackward0")
+_log_normal = _row("log_normal_", "mean, std, source", _elements("log_normal"), "LogNormalBackward0")
+_cauchy = _row("cauchy_", "median, sigma, source", _elements("cauchy"), "CauchyBackward0")
 
 
 # ----------------------------------------------------------------- checks
+_LIMITS: dict[dtypes.dtype, tuple[Any, Any]] = {dtypes.bool_: (0, 1)}
+
+
+def _limits(d: dtypes.dtype) -> tuple[Any, Any]:
+    """The lowest and the highest finite number of d."""
+    found = _LIMITS.get(d)
+    if found is None:
+        info: Any = dtypes.iinfo(d) if d.category == dtypes.INT else dtypes.finfo(d)
+        found = _LIMITS[d] = (info.min, info.max)
+    return found
+
+
+def _not_implemented(kernel: str, d: dtypes.dtype) -> NotImplementedError:
+    return NotImplementedError(f"\"{kernel}\" not implemented for '{d.scalar_name}'")
+
+
 def check_continuous(d: dtypes.dtype, kernel: str, complex_too: bool = True) -> None:
     """Raise NotImplementedError unless a continuous distribution can have this dtype."""
     if d.category < dtypes.FLOAT or (d.category == dtypes.COMPLEX and not complex_too):
@@ -96,7 +112,7 @@ def _check_distribution(d: dtypes.dtype, name: str) -> None:
 def check_uniform(low: float, high: float, d: dtypes.dtype) -> None:
     """Raise unless low <= high, both and their distance representable in d."""
     check_continuous(d, "check_uniform_bounds")
-    limit = dtypes.finfo(d).max
+    limit = _limits(d)[1]
     for name, value in (("from", low), ("to", high)):
         if not -limit <= value <= limit:
             raise RuntimeError(f"{name} is out of bounds for {_C_NAMES[d.to_real().name]}")
@@ -120,8 +136,15 @@ def check_normal(std: float, d: dtypes.dtype) -> None:
     check_continuous(d, "normal_kernel_cpu")
 
 
-def check_whole(low: int, high: int, d: dtypes.dtype) -> None:
-    """Raise unless [low, high) is a range that d holds; warn where a float type has gaps in it."""
+_BOTTOM, _TOP = -(1 << 63), (1 << 63) - 1
+
+
+def check_whole(low: int, high: int, d: dtypes.dtype) -> tuple[int, int]:
+    """Return the range to draw from for [low, high): the same, unless d is a float with gaps in it.
+
+    Then there is a warning, and the ends move inwards so far that rounding does not leave the
+    range. RuntimeError for an empty range or one outside d.
+    """
     if low >= high:
         raise RuntimeError(
             f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}"
@@ -131,17 +154,27 @@ def check_whole(low: int, high: int, d: dtypes.dtype) -> None:
             "check_random_bounds handles only integral, floating-point and boolean types"
         )
     name = _C_NAMES[d.name]
-    if d.category == dtypes.FLOAT:
-        lowest, highest = -dtypes.finfo(d).max, dtypes.finfo(d).max
-    elif d.category == dtypes.BOOL:
-        lowest, highest = 0, 1
-    else:
-        lowest, highest = dtypes.iinfo(d).min, dtypes.iinfo(d).max
+    floating = d.category == dtypes.FLOAT
+    lowest, highest = _limits(d)
     for what, value in (("from", low), ("to - 1", high - 1)):
         if not lowest <= value <= highest:
             raise RuntimeError(f"{what} is out of bounds for {name}")
-        if d.category == dtypes.FLOAT and abs(value) > largest_whole(d.np):
-            digits = largest_whole(d.np).bit_length() - 1
+    if not _BOTTOM <= low < high <= _TOP:
+        raise ValueError(
+            "Overflow when unpacking long long: bounds are 64-bit integers, not "
+            f"{high if high > _TOP else low}"
+        )
+    if not floating:
+        return low, high
+    start, stop = _rounded_up(low, d), _rounded_down(high, d)
+    if start >= stop:
+        raise RuntimeError(
+            "random_ expects 'from' casted to dtype to be less than 'to' casted to dtype, but got "
+            f"from={start} >= to={stop}"
+        )
+    for what, value in (("from", low), ("to - 1", high - 1)):
+        if abs(value) > largest_whole(d.np):
+            digits = _digits(d)
             warnings.warn(
                 f"{what} is out of bounds [-(2^{digits}), 2^{digits}]. Due to precision "
                 f"limitations {name} can support discrete uniform distribution only within this "
@@ -149,11 +182,44 @@ def check_whole(low: int, high: int, d: dtypes.dtype) -> None:
                 UserWarning,
                 stacklevel=4,
             )
-    for value in (low, high):
-        if not -(1 << 63) <= value < 1 << 63:
-            raise ValueError(
-                f"Overflow when unpacking long long: bounds are 64-bit integers, not {value}"
-            )
+    return start, stop
+
+
+def _check_from(low: int, d: dtypes.dtype) -> tuple[int, int]:
+    """Return the range from low to the last whole number of d that has no gap before it."""
+    if d.category == dtypes.COMPLEX:
+        raise RuntimeError("random_from_to handles only integral, floating-point and boolean types")
+    last = largest_whole(d.np)
+    if d.category == dtypes.FLOAT:
+        low = _rounded_up(low, d)
+    if low > last:
+        raise RuntimeError(
+            "random_ expects 'from' casted to dtype to be less than or equal to 'to_inc' casted to "
+            f"dtype, but got from={low} > to_inc={last}"
+        )
+    return low, last + 1
+
+
+def _digits(d: dtypes.dtype) -> int:
+    return largest_whole(d.np).bit_length() - 1
+
+
+def _as_int64(x: int, d: dtypes.dtype) -> int:
+    """x rounded to d and back; what does not fit becomes the lowest number, as on x86."""
+    back = int(d.np.type(x))
+    return back if back <= _TOP else _BOTTOM
+
+
+def _rounded_up(low: int, d: dtypes.dtype) -> int:
+    """low, moved up by the spacing of d if d rounds the number after it to one below it."""
+    after = _as_int64(low + 1, d)
+    return low if after >= low else after + (1 << (abs(low + 1).bit_length() - _digits(d)))
+
+
+def _rounded_down(high: int, d: dtypes.dtype) -> int:
+    """high, moved down by the spacing of d if d rounds the number before it to high or above."""
+    last = _as_int64(high - 1, d)
+    return high if last < high else last - (1 << (abs(high - 1).bit_length() - _digits(d)))
 
 
 def check_probability(p: ndarray) -> None:
@@ -176,7 +242,7 @@ def number(x: Any, caller: str, name: str) -> float:
     if isinstance(x, Tensor):
         if x._spec.numel != 1 or x._edge is not None:
             raise TypeError(f"{caller}(): argument '{name}' must be float, not Tensor")
-        x = x.item()
+        x = x._array.item()
     try:
         return float(x)
     except (TypeError, ValueError):
@@ -263,20 +329,16 @@ def random_(self: Tensor, *args: Any, generator: Any = None, **kwargs: Any) -> T
     if len(args) == 1 and "to" not in kwargs and "from" not in kwargs:
         args = (0, args[0])
     elif not args and not kwargs:
-        if d.category == dtypes.COMPLEX or d.np.kind == "u" and d.itemsize > 1:
-            raise NotImplementedError(f"\"random_kernel_cpu\" not implemented for '{d.scalar_name}'")
+        if d.category == dtypes.COMPLEX or (d.np.kind == "u" and d.itemsize > 1):
+            raise _not_implemented("random_kernel_cpu", d)
         return write(self, _random, (g,), copy_old=False)
     start, stop = _bounds("random_", args, kwargs, (0, None))
     start = whole(start, "random_", "from")
-    stop = _after_last(d) if stop is None else whole(stop, "random_", "to")
-    check_whole(start, min(stop, (1 << 63) - 1), d)
+    if stop is None:
+        start, stop = _check_from(start, d)
+    else:
+        start, stop = check_whole(start, whole(stop, "random_", "to"), d)
     return write(self, _randint, (start, stop, g), copy_old=False)
-
-
-def _after_last(d: dtypes.dtype) -> int:
-    if d.category == dtypes.COMPLEX:
-        raise RuntimeError("random_from_to handles only integral, floating-point and boolean types")
-    return largest_whole(d.np) + 1
 
 
 @public("Tensor")
@@ -294,14 +356,16 @@ def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Any = None) -> Tensor:
     g = source(generator, "bernoulli_")
     d = self._spec.dtype
     if d.category == dtypes.COMPLEX:
-        raise NotImplementedError(f"\"bernoulli_scalar_cpu_\" not implemented for '{d.scalar_name}'")
+        raise _not_implemented("bernoulli_scalar_cpu_", d)
     if isinstance(p, Tensor):
         check_probability(p._array)
-        if np.broadcast_shapes(p._array.shape, self._array.shape) != self._array.shape:
+        try:
+            np.broadcast_to(p._array, self._array.shape)
+        except ValueError:
             raise RuntimeError(
-                f"The expanded size of the tensor ({list(self.shape)}) must match the existing "
-                f"size: the probabilities have shape {list(p.shape)}"
-            )
+                "The expanded size of the tensor must match the existing size: probabilities of "
+                f"shape {list(p.shape)} do not broadcast to a tensor of shape {list(self.shape)}"
+            ) from None
         return write(self, _bernoulli_each, (p._array, g), copy_old=False)
     p = number(p, "bernoulli_", "p")
     if not 0.0 <= p <= 1.0:
@@ -343,7 +407,7 @@ def geometric_(self: Tensor, p: float, *, generator: Any = None) -> Tensor:
     if not 0.0 < p < 1.0:
         raise RuntimeError(f"geometric_ expects p to be in (0, 1), but got p={p:g}")
     if d.category in (dtypes.COMPLEX, dtypes.BOOL):
-        raise NotImplementedError(f"\"geometric_cpu\" not implemented for '{d.scalar_name}'")
+        raise _not_implemented("geometric_cpu", d)
     return write(self, _geometric, (p, source(generator, "geometric_")), copy_old=False)
 
 

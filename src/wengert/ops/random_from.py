@@ -11,8 +11,8 @@ from ..core.inplace import into
 from ..core.registry import public
 from ..core.size import size_of
 from ..core.tensor import Tensor, wrap
-from ..kernels import dtypes, layouts
-from ..kernels.random import Generator, filled_like
+from ..kernels import dtypes
+from ..kernels.random import Generator
 from .checking import check_tensor
 from .draws import dtype_of, new_drawn, standard
 from .generator import source
@@ -28,18 +28,11 @@ def _zero(xp: Any, g: Any) -> Any:
 
 
 def _around_kernel(mean: ndarray, std: float, g: Generator) -> ndarray:
-    drawn = filled_like(
-        mean, mean.dtype,
-        lambda size: g.normal(size, 0.0, std, mean.dtype, mean.flags.c_contiguous),
-    )  # fmt: skip
-    return drawn + mean
+    return np.asarray(g.normal(mean.shape, 0.0, std, mean.dtype) + mean)
 
 
 def _wide_kernel(std: ndarray, mean: float, g: Generator) -> ndarray:
-    drawn = filled_like(
-        std, std.dtype, lambda size: g.normal(size, 0.0, 1.0, std.dtype, std.flags.c_contiguous)
-    )
-    return drawn * std + std.dtype.type(mean)
+    return np.asarray(g.normal(std.shape, 0.0, 1.0, std.dtype) * std + std.dtype.type(mean))
 
 
 def _both_kernel(mean: ndarray, std: ndarray, g: Generator) -> ndarray:
@@ -50,11 +43,11 @@ def _both_kernel(mean: ndarray, std: ndarray, g: Generator) -> ndarray:
     return np.asarray((drawn * std).astype(mean.dtype) + mean)
 
 
-_around = elementwise("normal_mean(x, *, std, g)", _around_kernel, promote=None,
+_around = elementwise("normal_mean(x, *, std, source)", _around_kernel, promote=None,
                       node="NormalBackward1", x=_zero)  # fmt: skip
-_wide = elementwise("normal_std(x, *, mean, g)", _wide_kernel, promote=None,
+_wide = elementwise("normal_std(x, *, mean, source)", _wide_kernel, promote=None,
                     node="NormalBackward2", x=_zero)  # fmt: skip
-_both = elementwise("normal(x, y, *, g)", _both_kernel, promote=None, node="NormalBackward3",
+_both = elementwise("normal(x, y, *, source)", _both_kernel, promote=None, node="NormalBackward3",
                     x=_zero, y=_zero)  # fmt: skip
 
 
@@ -92,7 +85,7 @@ def normal(
         shape = size_of("normal", (size,))
         return new_drawn("normal", shape, d, standard(g, mean, std), out, dtype, requires_grad)
     result = _normal_of(mean, std, g)
-    return result if out is None else into(out, result, "normal")  # type: ignore[no-any-return]
+    return result if out is None else into(out, result, "normal")
 
 
 def _normal_of(mean: Any, std: Any, g: Generator) -> Tensor:
@@ -122,7 +115,7 @@ def _bernoulli_kernel(p: ndarray, g: Generator) -> ndarray:
     return g.bernoulli_each(p, p.dtype)
 
 
-_bernoulli = elementwise("bernoulli(x, *, g)", _bernoulli_kernel, promote=None, x=_zero)
+_bernoulli = elementwise("bernoulli(x, *, source)", _bernoulli_kernel, promote=None, x=_zero)
 
 
 @public("torch", "Tensor")
@@ -140,8 +133,7 @@ def bernoulli(
     """
     check_tensor(input, "bernoulli")
     if p is not None:
-        made_here = wrap(layouts.empty_like(input._array, input._array.dtype))
-        result = bernoulli_(made_here, p, generator=generator)
+        result = bernoulli_(wrap(np.empty_like(input._array, order="C")), p, generator=generator)
     else:
         check_probability(input._array)
         result = _bernoulli(input, source(generator, "bernoulli"))
@@ -191,4 +183,4 @@ def multinomial(
     if not p.sum(axis=-1).all():
         raise RuntimeError("invalid multinomial distribution (sum of probabilities <= 0)")
     result = made(g.multinomial(p, n, bool(replacement)))
-    return result if out is None else into(out, result, "multinomial")  # type: ignore[no-any-return]
+    return result if out is None else into(out, result, "multinomial")

@@ -139,6 +139,9 @@ def range_(
     return delivered(ranges.arange(first, by, n, d.np), out, dtype, requires_grad, "range")
 
 
+range_.__name__ = range_.__qualname__ = "range"
+
+
 def _end(x: Any, caller: str, name: str) -> Any:
     """Return an end point of linspace: a number, complex included, or a 0-dim tensor."""
     if isinstance(x, Tensor):

@@ -229,9 +229,7 @@ def diff(
         parts = [t for t in (prepend, input, append) if t is not None]
         input = T.cat(parts, dim)
     length = input.shape[dim]
-    if n >= length:
-        return T.narrow(input, dim, 0, 0)
-    for _ in range(n):
+    for _ in range(min(n, length)):
         length -= 1
         above, below = T.narrow(input, dim, 1, length), T.narrow(input, dim, 0, length)
         input = T.logical_xor(above, below) if s.dtype.category == 0 else above - below
@@ -296,4 +294,4 @@ def cumulative_trapezoid(y: Tensor, x: Any = None, *, dx: Any = None, dim: int =
     pairs, width, dim = _steps("cumulative_trapezoid", y, x, dx, dim)
     if x is None:
         return cumsum(pairs * (width / 2), dim)
-    return cumsum(pairs * width / 2, dim)
+    return cumsum(pairs * width, dim) / 2

@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 
 from ..core.define import primitive, utility
+from ..core.layout import check_format, contiguous_format, preserve_format
 from ..core.op import ARRAYS, TENSORS, fit
 from ..core.registry import numpy_names, public
 from ..core.size import Size
+from ..core.spec import spec_of
 from ..core.tensor import Tensor
-from ..kernels import dims, dtypes, strides
+from ..kernels import dims, dtypes, layouts, strides
 from ..kernels.dims import as_int, as_ints, infer_size, shown, wrap_dim, wrap_dims
 from .checking import check_tensor
 
@@ -124,10 +126,12 @@ restride = primitive("linear", "restride(x, *, source, target, shared)", strides
 alias = primitive("linear", "alias(x)", lambda x: x[...], view=True,
                   x=lambda g: g)  # fmt: skip
 
-view_dtype = primitive("opaque", "view_dtype(x, *, dtype)", lambda x, dtype: x.view(dtype.np), view=True)
-
 
 def _clone_kernel(x: np.ndarray, order: str) -> np.ndarray:
+    if len(order) > 1:  # the name of a memory format
+        out = layouts.empty(x.shape, x.dtype, order)
+        out[...] = x
+        return out
     # NumPy's "K" would lay out an expanded array by its zero strides
     return x.copy("C" if order == "K" and 0 in x.strides else order)
 
@@ -266,7 +270,10 @@ def _view_as_dtype(x: Tensor, d: Any) -> Tensor:
             raise RuntimeError(
                 f"self.size(-1) must be divisible by {ratio} {names}, but got {s.shape[-1]}"
             )
-    return view_dtype(x, d)
+    v = x.detach()  # shares memory and version; bits of another type carry no gradient
+    v._array = x._array.view(d.np)
+    v._spec = spec_of(v._array)
+    return v
 
 
 @public("Tensor")
@@ -613,6 +620,24 @@ def broadcast_to(input: Tensor, size: Any) -> Tensor:
     return expand(input, size)
 
 
+@public("Tensor")
+def sum_to_size(self: Tensor, *size: Any) -> Tensor:
+    """Sum over the dims that broadcasting a tensor of the given size to this one would add.
+
+    >>> import wengert as torch
+    >>> torch.ones(2, 3).sum_to_size(3)
+    tensor([2., 2., 2.])
+    """
+    target = as_ints(size, "sum_to_size", "size")
+    try:
+        dims.expanded(target, self._spec.shape)
+    except RuntimeError:
+        raise RuntimeError(
+            f"size {{{shown(target)}}} is not expandable to size {{{shown(self._spec.shape)}}}."
+        ) from None
+    return fit(self, _Shape(target, self)) if self._spec.shape != target else self
+
+
 @public("torch")
 def broadcast_shapes(*shapes: Any) -> Size:
     """Return the shape that several shapes broadcast to.
@@ -769,7 +794,7 @@ def as_strided(input: Tensor, size: Any, stride: Any, storage_offset: int | None
 
 
 # ------------------------------------------------------------------- copies of the same shape
-_ORDERS = {"torch.preserve_format": "K", "torch.contiguous_format": "C", None: "K"}
+_ORDERS = {preserve_format: "K", contiguous_format: "C", None: "K"}
 
 
 @public("torch", "Tensor")
@@ -784,7 +809,8 @@ def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
     tensor([1., 1.], grad_fn=<CloneBackward0>)
     """
     spec_in(input, "clone")
-    return clone_op(input, _ORDERS.get(memory_format, "C"))
+    check_format(memory_format, "clone")
+    return clone_op(input, _ORDERS.get(memory_format) or memory_format._name)
 
 
 @public("Tensor")
@@ -795,4 +821,8 @@ def contiguous(self: Tensor, memory_format: Any = None) -> Tensor:
     >>> torch.ones(2, 3).t().contiguous().stride()
     (2, 1)
     """
-    return self if self._array.flags.c_contiguous else clone_op(self, "C")
+    check_format(memory_format, "contiguous")
+    if memory_format in _ORDERS:
+        return self if self._array.flags.c_contiguous else clone_op(self, "C")
+    wanted = layouts.empty(self._spec.shape, self._spec.np, memory_format._name)
+    return self if self._array.strides == wanted.strides else clone_op(self, memory_format._name)

@@ -22,6 +22,7 @@ _nanmedian = plain("nanmedian_at(x, *, dim, keepdim)", k.nanmedian, promote=None
 _mode = plain("mode_at(x, *, dim, keepdim)", k.mode, promote=None)
 
 pick_sorted = picking("pick_sorted", "SortBackward0")
+pick_stable = picking("pick_stable", "SortBackward1")
 pick_top = picking("pick_top", "TopkBackward0")
 pick_kth = picking("pick_kth", "KthvalueBackward0")
 pick_median = picking("pick_median", "MedianBackward1")
@@ -57,7 +58,7 @@ def _ordered(input: Any, caller: str, bools: bool = True) -> Any:
 @public("torch", "Tensor", out=True)
 @numpy_names
 def sort(
-    input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool = False
+    input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool | None = None
 ) -> Any:
     """Return the elements in order along a dim, and where each was.
 
@@ -71,7 +72,8 @@ def sort(
     """
     dim = wrap_dim(dim, _ordered(input, "sort")._spec.ndim)
     at = _argsort(input, dim, bool(descending))
-    return rt.make(rt.sort, pick_sorted(input, at, dim, True), at)
+    pick = pick_sorted if stable is None else pick_stable
+    return rt.make(rt.sort, pick(input, at, dim, True), at)
 
 
 @public("torch", "Tensor")

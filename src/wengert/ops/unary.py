@@ -121,7 +121,7 @@ def _abs_rule(xp: Any, g: Any, x: Any) -> Any:
     return g * xp.conj(xp.sgn(x)) if xp.is_complex(x) else g * xp.sign(x)
 
 
-abs_ = elementwise("abs(x)", np.abs, x=_abs_rule)
+abs_ = elementwise("abs(x)", np.abs, keeps_dtype=False, x=_abs_rule)
 public("torch", "Tensor", name="abs", inplace="torch", out=True)(abs_)
 public("torch", "Tensor", name="absolute", inplace=True, out=True)(abs_)
 abs_.__name__ = "abs"
@@ -300,7 +300,7 @@ def _angle_rule(xp: Any, g: Any, x: Any) -> Any:
     return xp.where(size == 0, xp.zeros_like(x), g * (xp.conj(x) * -1j / (safe * safe)))
 
 
-angle = elementwise("angle(x)", _angle_kernel, promote="float", x=_angle_rule)
+angle = elementwise("angle(x)", _angle_kernel, promote="float", keeps_dtype=False, x=_angle_rule)
 public("torch", "Tensor", out=True)(angle)
 
 # ---------------------------------------------------------------- tests of one operand

@@ -6,6 +6,7 @@ arguments have been checked: a write that fails changes nothing.
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -100,9 +101,13 @@ zero_op = elementwise("zero(x)", np.zeros_like,
                       x=lambda xp, g: xp.zeros_like(g))  # fmt: skip
 
 
-def tracked(*tensors: Any) -> bool:
-    """Say whether a write between these tensors is recorded."""
-    return state.is_grad_enabled() and requires_grad_any(tensors)
+def tracked(t: Tensor, *others: Any) -> bool:
+    """Say whether a write into `t` is recorded; integers carry no gradient."""
+    return (
+        state.is_grad_enabled()
+        and t._spec.dtype.category >= 2
+        and (t._edge is not None or requires_grad_any(others))
+    )
 
 
 def direct(t: Tensor, *others: Any) -> bool:
@@ -171,14 +176,19 @@ def fill_(self: Tensor, value: Any) -> Tensor:
             bump(self)
             return self
         return write(self, fill_tensor_op, (value, "FillBackward3"), copy_old=False)
+    return fill_as(self, value, "FillBackward2")
+
+
+def fill_as(t: Tensor, value: Any, name: str) -> Tensor:
+    """Write a number everywhere; `name` is that of the node, if one is made."""
     if not is_number(value):
         raise _bad_value(value)
-    number = as_number(value, self._spec.dtype)
-    if direct(self):
-        self._array.fill(number)
-        bump(self)
-        return self
-    return write(self, fill_op, (number, "FillBackward2"), copy_old=False)
+    number = as_number(value, t._spec.dtype)
+    if direct(t):
+        t._array.fill(number)
+        bump(t)
+        return t
+    return write(t, fill_op, (number, name), copy_old=False)
 
 
 @public("torch")
@@ -215,9 +225,24 @@ def zero_(self: Tensor) -> Tensor:
 
 
 # ------------------------------------------------------------------- shape, in place
-def _restructure(t: Tensor, call: Any, *params: Any) -> Tensor:
+def _renamed(call: Any, name: str) -> Op:
+    """The row of a view op under the name that its in-place form has."""
+    op = copy(call.op)
+    op.nodename = name
+    return op
+
+
+_T = _renamed(t_op, "TBackward1")
+_TRANSPOSE = _renamed(transpose_op, "TransposeBackward1")
+_UNSQUEEZE = _renamed(unsqueeze_op, "UnsqueezeBackward1")
+_SQUEEZE, _SQUEEZE_DIM, _SQUEEZE_DIMS = (
+    _renamed(squeeze_op, f"SqueezeBackward{k}") for k in (3, 4, 5)
+)
+_AS_STRIDED = _renamed(as_strided_op, "AsStridedBackward1")
+
+
+def _restructure(t: Tensor, op: Op, *params: Any) -> Tensor:
     """Make `t` the view of itself that a row gives; the version counts up."""
-    op: Op = call.op
     e = t._edge
     recorded = e is not None and state.is_grad_enabled()
     ext = t._ext
@@ -245,7 +270,7 @@ def _restructure(t: Tensor, call: Any, *params: Any) -> Tensor:
 
 
 def _undo(op: Op, params: tuple, shape: tuple) -> tuple:
-    if op in (t_op.op, transpose_op.op):
+    if op in (_T, _TRANSPOSE):
         return (op, params, None)
     return (view_op.op, (shape,), None)
 
@@ -255,7 +280,7 @@ def t_(self: Tensor) -> Tensor:
     """Transpose this matrix in place (its strides change, not its memory)."""
     if self._spec.ndim > 2:
         raise RuntimeError(f"t_() expects a tensor with <= 2 dimensions, but self is {self.ndim}D")
-    return _restructure(self, t_op)
+    return _restructure(self, _T)
 
 
 @public("Tensor")
@@ -263,7 +288,7 @@ def transpose_(self: Tensor, dim0: int, dim1: int) -> Tensor:
     """Swap two dims in place."""
     ndim = self._spec.ndim
     d0, d1 = wrap_dim(dim0, ndim), wrap_dim(dim1, ndim)
-    return _restructure(self, transpose_op, d0, d1) if ndim else self
+    return _restructure(self, _TRANSPOSE, d0, d1) if ndim else self
 
 
 for _name in ("swapaxes_", "swapdims_"):
@@ -273,17 +298,17 @@ for _name in ("swapaxes_", "swapdims_"):
 @public("Tensor")
 def unsqueeze_(self: Tensor, dim: int) -> Tensor:
     """Insert a dim of size 1 in place."""
-    return _restructure(self, unsqueeze_op, wrap_dim(dim, self._spec.ndim + 1))
+    return _restructure(self, _UNSQUEEZE, wrap_dim(dim, self._spec.ndim + 1))
 
 
 @public("Tensor")
 def squeeze_(self: Tensor, dim: Any = None) -> Tensor:
     """Remove dims of size 1 in place: all, or those named."""
     if dim is None:
-        return _restructure(self, squeeze_op, None)
+        return _restructure(self, _SQUEEZE, None)
     if isinstance(dim, (tuple, list)):
-        return _restructure(self, squeeze_op, wrap_dims(tuple(dim), self._spec.ndim))
-    return _restructure(self, squeeze_op, wrap_dim(dim, self._spec.ndim))
+        return _restructure(self, _SQUEEZE_DIMS, wrap_dims(tuple(dim), self._spec.ndim))
+    return _restructure(self, _SQUEEZE_DIM, wrap_dim(dim, self._spec.ndim))
 
 
 @public("torch", "Tensor")
@@ -296,7 +321,7 @@ def as_strided_(input: Tensor, size: Any, stride: Any, storage_offset: int | Non
     shift = 0 if storage_offset is None else storage_offset - strides.storage_offset(a)
     geometry = (tuple(input._spec.shape), strides.element_strides(a), 0)
     size, stride = as_ints((size,), "as_strided_", "size"), as_ints((stride,), "as_strided_", "stride")
-    return _restructure(input, as_strided_op, size, stride, shift, geometry)
+    return _restructure(input, _AS_STRIDED, size, stride, shift, geometry)
 
 
 @public("Tensor")

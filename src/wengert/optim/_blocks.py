@@ -1,61 +1,92 @@
-"""Runs an update over arrays block by block, so that its temporaries stay in the cache.
+"""Runs an update over arrays, large ones block by block so that its temporaries stay in the cache.
 
-An update is a function of same-shaped arrays that writes some of them in place and uses `work`,
-arrays of scratch space, for the rest. Small arrays are one block. Large ones are cut into blocks of
-BLOCK elements: an update of k passes then reads main memory once instead of k times, and needs no
-temporary of the parameter's size.
+An update is a function of same-shaped arrays that writes some of them in place. It gets `work`, its
+scratch arrays as `out=` arguments (None lets NumPy allocate), and its numbers as 0-d arrays. Small
+arrays are done whole. Large ones are cut into blocks: an update of k passes then reads main memory
+once instead of k times, and needs no temporary of the parameter's size.
 """
+
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-BLOCK = 1 << 14  # float32 elements of 64 KiB: several such arrays fit the second-level cache
+WHOLE = 1 << 17  # elements up to which an array is not cut: each block costs a microsecond a pass
+BLOCK = 1 << 16  # elements of a block: 256 KiB of float32
 
 Update = Callable[..., None]
+_NO_WORK = (None, None)
 
 
-def run(update: Update, arrays: list[Any], scratch: int, settings: Any) -> None:
-    """Calls `update(arrays, work, settings)` once, or once per block of the arrays.
+class Numbers:
+    """The numbers of an update in the dtype of the arrays: 0-d arrays, which NumPy takes fastest.
 
-    `arrays[0]` is the parameter. Complex arrays are updated as pairs of reals, float16 ones in
+    None stays None: an update skips what it belongs to.
+    """
+
+    __slots__ = ("made", "values")
+
+    def __init__(self, *values: float | None) -> None:
+        self.values = values
+        self.made: dict[str, tuple[Any, ...]] = {}
+
+    def of(self, dtype: Any) -> tuple[Any, ...]:
+        """Return the numbers for arrays of that dtype."""
+        found = self.made.get(dtype.char)
+        if found is None:
+            found = tuple([None if v is None else np.array(v, dtype) for v in self.values])
+            self.made[dtype.char] = found
+        return found
+
+
+def run(update: Update, arrays: Sequence[Any], numbers: Numbers) -> None:
+    """Call `update(arrays, work, numbers)` on the whole arrays or on their blocks in turn.
+
+    `arrays[0]` is the parameter. Complex arrays are updated as pairs of reals, 16-bit ones in
     float32 and rounded at the end.
     """
     first = arrays[0]
-    kind = first.dtype.kind
-    if kind == "c":
-        arrays = [_as_reals(a) for a in arrays]
-        run(update, [a for a, _ in arrays], scratch, settings)
-        _write_back(arrays)
+    ready = numbers.made.get(first.dtype.char)
+    if ready is not None and first.ndim and first.size <= WHOLE:
+        update(arrays, _NO_WORK, ready)
+    else:
+        _run(update, arrays, numbers)
+
+
+def _run(update: Update, arrays: Sequence[Any], numbers: Numbers) -> None:
+    first = arrays[0]
+    dtype = first.dtype
+    if dtype.kind == "c":
+        parts = [_as_reals(a) for a in arrays]
+        _run(update, [reals for reals, _ in parts], numbers)
+        for reals, a in parts:
+            if a is not None:
+                a[...] = reals.view(a.dtype).reshape(a.shape)
         return
-    if first.dtype.itemsize < 4:
+    if dtype.itemsize < 4:
         copies = [a.astype(np.float32) for a in arrays]
-        run(update, copies, scratch, settings)
+        _run(update, copies, numbers)
         for a, copy in zip(arrays, copies, strict=True):
             if a.flags.writeable:
                 a[...] = copy
         return
-    size = first.size
-    if size <= BLOCK:
-        update(arrays, [np.empty_like(first) for _ in range(scratch)], settings)
-        return
-    flat = _flat(arrays)
+    values = numbers.of(dtype)
+    flat = _flat(arrays) if first.size > WHOLE else None
     if flat is None:
-        update(arrays, [np.empty_like(first) for _ in range(scratch)], settings)
+        work: Sequence[Any] = _NO_WORK if first.ndim else (np.empty_like(first), np.empty_like(first))
+        update(arrays, work, values)
         return
-    work = [np.empty(BLOCK, first.dtype) for _ in range(scratch)]
-    for start in range(0, size, BLOCK):
-        stop = start + BLOCK
-        if stop > size:
-            stop = size
-            work = [w[: stop - start] for w in work]
-        update([a[start:stop] for a in flat], work, settings)
+    scratch = (np.empty(BLOCK, dtype), np.empty(BLOCK, dtype))
+    for start in range(0, first.size, BLOCK):
+        block = [a[start : start + BLOCK] for a in flat]
+        n = block[0].size
+        update(block, scratch if n == BLOCK else [w[:n] for w in scratch], values)
 
 
-def _flat(arrays: list[Any]) -> list[Any] | None:
-    """All arrays as vectors over their own memory, in one order; None if they have none in common."""
+def _flat(arrays: Sequence[Any]) -> list[Any] | None:
+    """All arrays as vectors over their own memory in one order; None if they have none in common."""
     if all(a.flags.c_contiguous for a in arrays):
         return [a.reshape(-1) for a in arrays]
     if all(a.flags.f_contiguous for a in arrays):
@@ -69,9 +100,3 @@ def _as_reals(a: Any) -> tuple[Any, Any]:
     if a.ndim and a.strides[-1] == a.itemsize:
         return a.view(real), None
     return np.ascontiguousarray(a.reshape(-1)).view(real), a
-
-
-def _write_back(arrays: list[tuple[Any, Any]]) -> None:
-    for reals, a in arrays:
-        if a is not None:
-            a[...] = reals.view(a.dtype).reshape(a.shape)

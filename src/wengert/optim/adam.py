@@ -78,50 +78,54 @@ class Adam(Optimizer):
         loss = self._loss_of(closure)
         where = caller()
         for group in self.param_groups:
-            amsgrad = group["amsgrad"]
-            lr = float(group["lr"])
+            lr, decay = float(group["lr"]), float(group["weight_decay"])
             b1, b2 = (float(b) for b in group["betas"])
-            decay, decoupled = float(group["weight_decay"]), group["decoupled_weight_decay"]
-            fixed = (b1, b2, group["eps"], 0.0 if decoupled else decay,
-                     1 - lr * decay if decoupled and decay else 0.0, group["maximize"])
+            added, shrink = decay or None, None
+            if decay and group["decoupled_weight_decay"]:
+                added, shrink = None, 1 - lr * decay
+            by_count: dict[float, _blocks.Numbers] = {}
             for p in group["params"]:
                 grad = p.grad
                 if grad is None:
                     continue
-                state = self._state_of(p, amsgrad)
+                state = self._state_of(p, group["amsgrad"])
                 count = state["step"]._array
                 t = float(count) + 1.0
                 count[...] = t
                 if group["differentiable"]:
                     _recorded_step(p, grad, state, group, lr, t)
                     continue
-                arrays = [p._array, grad._array, state["exp_avg"]._array,
-                          state["exp_avg_sq"]._array]
-                if amsgrad:
+                numbers = by_count.get(t)
+                if numbers is None:
+                    numbers = by_count[t] = _blocks.Numbers(
+                        lr / (1 - b1**t), math.sqrt(1 - b2**t), 1 - b1, b2, 1 - b2, group["eps"],
+                        added, shrink)
+                g = grad._array
+                if group["maximize"]:
+                    g = np.negative(g, out=np.empty_like(g))
+                arrays = [p._array, g, state["exp_avg"]._array, state["exp_avg_sq"]._array]
+                if group["amsgrad"]:
                     arrays.append(state["max_exp_avg_sq"]._array)
-                settings = (lr / (1 - b1**t), math.sqrt(1 - b2**t), *fixed)
-                _blocks.run(_update, arrays, 2, settings)
+                _blocks.run(_update, arrays, numbers)
                 bump(p, where)
         return loss
 
 
-def _update(arrays: list[Any], work: list[Any], settings: tuple[Any, ...]) -> None:
+def _update(arrays: Any, work: Any, numbers: Any) -> None:
     p, g, m, v = arrays[:4]
     s, t = work
-    step_size, root, b1, b2, eps, decay, shrink, maximize = settings
-    if maximize:
-        g = np.negative(g, out=s)
-    if shrink:
+    step_size, root, rest1, b2, rest2, eps, decay, shrink = numbers
+    if shrink is not None:
         np.multiply(p, shrink, out=p)
-    elif decay:
-        np.multiply(p, decay, out=t)
-        g = np.add(g, t, out=s)
+    elif decay is not None:
+        s = np.multiply(p, decay, out=s)
+        g = np.add(g, s, out=s)
     # m + (1 - b1) (g - m) instead of b1 m + (1 - b1) g: PyTorch's rounding
-    np.subtract(g, m, out=t)
-    np.multiply(t, 1 - b1, out=t)
+    t = np.subtract(g, m, out=t)
+    np.multiply(t, rest1, out=t)
     np.add(m, t, out=m)
     np.multiply(g, g, out=t)
-    np.multiply(t, 1 - b2, out=t)
+    np.multiply(t, rest2, out=t)
     np.multiply(v, b2, out=v)
     np.add(v, t, out=v)
     if len(arrays) == 5:

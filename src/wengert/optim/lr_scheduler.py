@@ -300,13 +300,12 @@ class CosineAnnealingLR(LRScheduler):
             return self._now()
         if self._step_count == 1 and self.last_epoch > 0:
             return self._get_closed_form_lr()
-        angle = math.pi / self.T_max
         if (self.last_epoch - 1 - self.T_max) % (2 * self.T_max) == 0:
             # at the bottom the ratio below is 0 / 0: step up by the closed form's difference
-            return [lr + (base - self.eta_min) * (1 - math.cos(angle)) / 2
+            return [lr + (base - self.eta_min) * (1 - math.cos(math.pi / self.T_max)) / 2
                     for base, lr in zip(self.base_lrs, self._now(), strict=True)]
-        ratio = ((1 + math.cos(angle * self.last_epoch))
-                 / (1 + math.cos(angle * (self.last_epoch - 1))))
+        ratio = (1 + math.cos(math.pi * self.last_epoch / self.T_max)) / (
+            1 + math.cos(math.pi * (self.last_epoch - 1) / self.T_max))
         return [ratio * (lr - self.eta_min) + self.eta_min for lr in self._now()]
 
     def _get_closed_form_lr(self) -> list[float]:

@@ -123,11 +123,11 @@ class Optimizer:
             self._make_hook_tables()
 
     def __repr__(self) -> str:
-        lines = [f"{type(self).__name__} ("]
-        for k, group in enumerate(self.param_groups):
-            lines.append(f"Parameter Group {k}")
-            lines += [f"    {key}: {group[key]}" for key in sorted(group) if key != "params"]
-        return "\n".join([*lines, ")"])
+        groups = [
+            "\n".join([f"Parameter Group {k}"] + [
+                f"    {key}: {group[key]}" for key in sorted(group) if key != "params"])
+            for k, group in enumerate(self.param_groups)]
+        return f"{type(self).__name__} (\n" + "\n\n".join(groups) + "\n)"
 
     # -- groups
 

@@ -63,85 +63,76 @@ class SGD(Optimizer):
                 _recorded_step(self, group)
                 continue
             momentum = group["momentum"]
-            settings = (float(group["lr"]), momentum, group["dampening"],
-                        float(group["weight_decay"]), group["nesterov"], group["maximize"])
-            plain = not (momentum or settings[3] or settings[5])
+            numbers = _blocks.Numbers(
+                float(group["lr"]), float(group["weight_decay"]) or None, momentum,
+                1 - group["dampening"] if group["dampening"] else None,
+                1 if group["nesterov"] else None)
+            update = _with_momentum if momentum else _decayed if group["weight_decay"] else _plain
             for p in group["params"]:
                 grad = p.grad
                 if grad is None:
                     continue
                 array, g = p._array, grad._array
-                if plain:
-                    _blocks.run(_plain, [array, g], 1, settings[0])
-                elif not momentum:
-                    _blocks.run(_decayed, [array, g], 1, settings)
+                if group["maximize"]:
+                    g = np.negative(g, out=np.empty_like(g))
+                if not momentum:
+                    _blocks.run(update, (array, g), numbers)
                 else:
                     state = self.state[p]
                     buffer = state.get("momentum_buffer")
                     if buffer is None:
                         buffer = state["momentum_buffer"] = wrap(np.empty_like(array))
-                        _blocks.run(_first, [array, g, buffer._array], 1, settings)
+                        _blocks.run(_first, (array, g, buffer._array), numbers)
                     else:
-                        _blocks.run(_with_momentum, [array, g, buffer._array], 1, settings)
-                        bump(buffer, where)
+                        _blocks.run(update, (array, g, buffer._array), numbers)
                 bump(p, where)
         return loss
 
 
-def _plain(arrays: list[Any], work: list[Any], lr: float) -> None:
+def _plain(arrays: Any, work: Any, numbers: Any) -> None:
     p, g = arrays
-    (t,) = work
-    np.multiply(g, lr, out=t)
-    np.subtract(p, t, out=p)
+    np.subtract(p, np.multiply(g, numbers[0], out=work[0]), out=p)
 
 
-def _direction(p: Any, g: Any, t: Any, decay: float, maximize: bool) -> Any:
-    """The gradient with weight decay and sign, in `t` or `g` itself."""
-    if decay:
-        np.multiply(p, decay, out=t)
-        return np.subtract(t, g, out=t) if maximize else np.add(t, g, out=t)
-    return np.negative(g, out=t) if maximize else g
-
-
-def _decayed(arrays: list[Any], work: list[Any], settings: tuple[Any, ...]) -> None:
+def _decayed(arrays: Any, work: Any, numbers: Any) -> None:
     p, g = arrays
-    (t,) = work
-    d = _direction(p, g, t, settings[3], settings[5])
-    np.multiply(d, settings[0], out=t)
-    np.subtract(p, t, out=p)
+    d = _direction(p, g, work[0], numbers[1])
+    np.subtract(p, np.multiply(d, numbers[0], out=d), out=p)
 
 
-def _first(arrays: list[Any], work: list[Any], settings: tuple[Any, ...]) -> None:
+def _direction(p: Any, g: Any, t: Any, decay: Any) -> Any:
+    """g + decay * p, which is `g` itself without weight decay."""
+    if decay is None:
+        return g
+    t = np.multiply(p, decay, out=t)
+    return np.add(t, g, out=t)
+
+
+def _first(arrays: Any, work: Any, numbers: Any) -> None:
     """The first step with momentum: the buffer starts as the direction itself, undamped."""
     p, g, buffer = arrays
-    (t,) = work
-    buffer[...] = _direction(p, g, t, settings[3], settings[5])
-    _move(p, buffer, buffer, t, settings)
+    buffer[...] = _direction(p, g, work[0], numbers[1])
+    _move(p, buffer, buffer, work[0], numbers)
 
 
-def _with_momentum(arrays: list[Any], work: list[Any], settings: tuple[Any, ...]) -> None:
+def _with_momentum(arrays: Any, work: Any, numbers: Any) -> None:
     p, g, buffer = arrays
-    (t,) = work
-    lr, momentum, dampening, decay, nesterov, maximize = settings
-    d = _direction(p, g, t, decay, maximize)
+    _, decay, momentum, undamped, _ = numbers
+    t, t2 = work
+    d = _direction(p, g, t, decay)
     np.multiply(buffer, momentum, out=buffer)
-    if dampening:
-        d_buffer = np.multiply(d, 1 - dampening, out=t)
-        np.add(buffer, d_buffer, out=buffer)
-    else:
-        np.add(buffer, d, out=buffer)
-    _move(p, d, buffer, t, settings)
+    np.add(buffer, d if undamped is None else np.multiply(d, undamped, out=t2), out=buffer)
+    _move(p, d, buffer, t2, numbers)
 
 
-def _move(p: Any, d: Any, buffer: Any, t: Any, settings: tuple[Any, ...]) -> None:
-    lr, momentum, nesterov = settings[0], settings[1], settings[4]
-    if nesterov:
-        # d may be t itself; the product then needs room of its own.
-        ahead = np.multiply(buffer, momentum)
-        np.add(ahead, d, out=t)
+def _move(p: Any, d: Any, buffer: Any, t: Any, numbers: Any) -> None:
+    lr, _, momentum, _, nesterov = numbers
+    if nesterov is not None:
+        t = np.multiply(buffer, momentum, out=t)
+        t = np.add(t, d, out=t)
         np.multiply(t, lr, out=t)
     else:
-        np.multiply(buffer, lr, out=t)
+        t = np.multiply(buffer, lr, out=t)
     np.subtract(p, t, out=p)
 
 

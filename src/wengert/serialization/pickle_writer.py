@@ -96,7 +96,8 @@ class PickleWriter:
     def _collect(self, value: Any, seen: set[int]) -> None:
         """Finds the tensors first: how much of a memory is written depends on all of them."""
         if isinstance(value, Tensor):
-            self.storages.add(value)
+            if value._spec.plain:
+                self.storages.add(value)
         elif isinstance(value, dict | list | tuple | set | frozenset):
             if id(value) in seen:
                 return
@@ -147,10 +148,6 @@ class PickleWriter:
 
     def _bytes(self, value: bytes) -> None:
         """Protocol 2 has no bytes: they are text in latin-1, encoded by the reader."""
-        if not value:
-            self._global("__builtin__", "bytes")
-            self.out += b")R"
-            return
         self._global("_codecs", "encode")
         self._text(value.decode("latin-1"))
         self._text("latin1")
@@ -187,7 +184,7 @@ class PickleWriter:
             self._write_object(value, kind)
 
     def _write_object(self, value: Any, kind: type) -> None:
-        if isinstance(value, Tensor):
+        if isinstance(value, Tensor) and value._spec.plain:
             self._tensor(value)
         elif kind is list:
             self.out += b"]"
@@ -312,8 +309,6 @@ class PickleWriter:
     # -- tensors
 
     def _tensor(self, tensor: Tensor) -> None:
-        if type(tensor).__repr__ is not Tensor.__repr__ and not isinstance(tensor, Parameter):
-            self._refuse(tensor, type(tensor))
         if isinstance(tensor, Parameter):
             self._global("torch._utils", "_rebuild_parameter")
             self._rebuild(tensor, False)
@@ -398,14 +393,12 @@ class PickleWriter:
         self.out += b"K\x00tb"
 
     def _refuse(self, value: Any, kind: type) -> None:
-        from ..nn.modules.module import Module
-        from ..optim import Optimizer
         where = f"obj{''.join(self.path)}"
         name = f"{kind.__module__}.{kind.__qualname__}"
-        if isinstance(value, Module | Optimizer):
+        if hasattr(value, "state_dict"):
             advice = f"save its state instead: {where}.state_dict()"
         else:
             advice = ("tensors, numbers, strings, bytes, None, dtypes, devices, NumPy arrays, and "
                       "dicts, lists, tuples and sets of them can be saved")
-        raise TypeError(f"save(): cannot save {where}, which is a {name}: files hold data only, "
+        raise TypeError(f"save(): cannot save {where}, of type {name}: files hold data only, "
                         f"never code or classes. {advice[0].upper()}{advice[1:]}.")

@@ -281,7 +281,7 @@ def _strided(a: np.ndarray) -> np.ndarray:
 
 
 def _fortran(a: np.ndarray) -> np.ndarray:
-    return np.asfortranarray(a)
+    return np.asfortranarray(a) if a.ndim else a.copy()
 
 
 def single_precision(row: Row, seed: int = 0) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 
 from ...core.tensor import Tensor
 from ...kernels.dtypes import int64
-from ...ops.create import ones, tensor, zeros
+from ...ops.create import ones, zeros
+from ...ops.data import tensor
 from .. import functional as F
 from .module import Module
 from .normalization import _affine, _reset_affine

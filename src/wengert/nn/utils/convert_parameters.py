@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from ...core.inplace import bump, caller
 from ...core.tensor import Tensor
-from ...ops.shape import cat
+from ...ops.join import cat
 
 
 def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from . import state
-from .op import TENSORS
-from .registry import public
-from .tensor import Tensor
+from ..core import state
+from ..core.op import TENSORS
+from ..core.registry import public
+from ..core.tensor import Tensor
 
 _ONE_ELEMENT = "only one element tensors can be converted to Python scalars"
 _warned = False
@@ -44,8 +44,8 @@ def tolist(self: Tensor) -> Any:
     return self._array.tolist()
 
 
-def _single(t: Tensor) -> Any:
-    """Return the only element for float(t) and its kin, warning once where a gradient ends here."""
+def warn_of_lost_gradient(t: Tensor) -> None:
+    """Warn once per process that a tensor which requires grad became a plain number."""
     global _warned
     if t.requires_grad and not _warned and state.is_grad_enabled():
         _warned = True
@@ -53,8 +53,13 @@ def _single(t: Tensor) -> Any:
             "Converting a tensor with requires_grad=True to a scalar may lead to unexpected "
             "behavior.\nConsider using tensor.detach() first.",
             UserWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
+
+
+def _single(t: Tensor) -> Any:
+    """Return the only element for float(t) and its kin."""
+    warn_of_lost_gradient(t)
     s = t._spec
     if s.numel != 1:
         raise ValueError(f"{_ONE_ELEMENT}: this one has the shape {list(s.shape)}")
@@ -126,7 +131,12 @@ def _contains(self: Tensor, element: Any) -> bool:
     )
 
 
+def _hash(self: Tensor) -> int:
+    return id(self)
+
+
 for _name, _f in {
+    "__hash__": _hash,
     "__float__": _float,
     "__int__": _int,
     "__complex__": _complex,

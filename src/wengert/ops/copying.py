@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from .node import leaf_node
-from .registry import public
-from .spec import spec_of
-from .tensor import Tensor
+from ..core.node import leaf_node
+from ..core.registry import public
+from ..core.spec import spec_of
+from ..core.tensor import Tensor
 
 new = object.__new__
 

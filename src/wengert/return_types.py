@@ -1,0 +1,7 @@
+"""`torch.return_types`: the named tuples that functions with several results return."""
+
+from .core import return_types as _kinds
+
+globals().update(
+    {n: k for n, k in vars(_kinds).items() if isinstance(k, type) and k is not _kinds.ReturnType}
+)

@@ -1,0 +1,1030 @@
+"""Custom functions: autograd.Function, contract rows A-110 to A-133."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+
+import pytest
+from against import leaf, plain, printed, raises, torch
+
+Function = torch.autograd.Function
+once_differentiable = torch.autograd.function.once_differentiable
+
+
+class Cube(Function):
+    """The cube, with everything it needs saved."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x**3
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return g * 3 * x**2
+
+
+class Scale(Function):
+    """x * k, with a number as second argument."""
+
+    @staticmethod
+    def forward(ctx, x, k=2):
+        ctx.k = k
+        return x * k
+
+    @staticmethod
+    def backward(ctx, g):
+        return g * ctx.k, None
+
+
+def returning(value):
+    """A Function of one argument whose backward returns `value(g)`."""
+
+    class Bad(Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, g):
+            return value(g)
+
+    return Bad
+
+
+# ------------------------------------------------------------------- the call
+def test_A_110_forward_runs_unrecorded_on_the_inputs_themselves():
+    seen = []
+
+    class Spy(Function):
+        @staticmethod
+        def forward(ctx, x):
+            seen.append((x is leaf_, x.requires_grad, torch.is_grad_enabled()))
+            return x * 2
+
+    leaf_ = leaf(3)
+    Spy.apply(leaf_)
+    assert seen == [(True, True, False)]
+    assert torch.is_grad_enabled()
+
+
+def test_A_110_other_outputs_pass_through_and_receive_none():
+    seen = []
+
+    class Mixed(Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2, 5, None, "str", [x], x * 3
+
+        @staticmethod
+        def backward(ctx, *grads):
+            seen.append(grads)
+            return grads[0] + grads[5]
+
+    x = leaf(3)
+    out = Mixed.apply(x)
+    assert out[1:4] == (5, None, "str")
+    assert out[4][0] is x
+    assert (out[0].output_nr, out[5].output_nr) == (0, 5)
+    assert out[0].grad_fn is out[5].grad_fn
+    out[5].sum().backward()
+    (grads,) = seen
+    assert [g if g is None else g.tolist() for g in grads] == [
+        [0.0, 0.0, 0.0], None, None, None, None, [1.0, 1.0, 1.0],
+    ]  # fmt: skip
+
+
+def test_A_110_a_list_passes_through_untracked():
+    class Listed(Function):
+        @staticmethod
+        def forward(ctx, x):
+            return [x * 2]
+
+    (out,) = Listed.apply(leaf(2))
+    assert not out.requires_grad
+
+
+def test_A_111_setup_context_sees_inputs_and_output():
+    seen = []
+
+    class Times(Function):
+        @staticmethod
+        def forward(x, k, bias=1):
+            return x * k + bias
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            seen.append((inputs[1:], output.requires_grad, torch.is_grad_enabled()))
+            ctx.k = inputs[1]
+            ctx.save_for_backward(output)
+
+        @staticmethod
+        def backward(ctx, g):
+            seen.append(ctx.saved_tensors[0].grad_fn is y.grad_fn)
+            return g * ctx.k, None, None
+
+    x = leaf(2)
+    y = Times.apply(x, 3)
+    y.sum().backward()
+    assert seen == [((3, 1), False, False), True]
+    assert x.grad.tolist() == [3.0, 3.0]
+
+
+def test_A_112_backward_may_be_called_vjp_but_not_both():
+    class Named(Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2
+
+        @staticmethod
+        def vjp(ctx, g):
+            return g * 7
+
+    class Both(Named):
+        @staticmethod
+        def backward(ctx, g):
+            return g
+
+    x = leaf(2)
+    assert torch.autograd.grad(Named.apply(x).sum(), x)[0].tolist() == [7.0, 7.0]
+    with raises(RuntimeError, "Implementing both 'backward' and 'vjp'", "is not allowed"):
+        Both.apply(x).sum().backward()
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_A_112_grad_mode_in_backward(create_graph):
+    seen = []
+
+    def note(g):
+        seen.append((torch.is_grad_enabled(), g.requires_grad))
+        return g * 2
+
+    x = leaf(2)
+    torch.autograd.grad(returning(note).apply(x).sum(), x, create_graph=create_graph)
+    assert seen == [(create_graph, False)]
+
+
+def test_A_115_keyword_arguments():
+    x = leaf(2)
+    y = Scale.apply(x, k=5)
+    assert y.tolist() == [5.0, 5.0]
+    y.sum().backward()
+    assert x.grad.tolist() == [5.0, 5.0]
+    assert y.grad_fn.needs_input_grad == (True, False)
+
+
+def test_A_115_bad_keyword_arguments():
+    class Only(Function):
+        @staticmethod
+        def forward(ctx, x, *, k):
+            return x * k
+
+    x = leaf(2)
+    with raises(TypeError, "forward() got an unexpected keyword argument 'zz'"):
+        Scale.apply(x, zz=1)
+    with raises(TypeError, "forward() got multiple values for argument 'x'"):
+        Scale.apply(x, x=1)
+    with raises(TypeError, "forward() got an unexpected keyword argument 'k'"):
+        Only.apply(x, k=2)
+    with raises(TypeError, "forward() missing 1 required positional argument: 'x'"):
+        Cube.apply()
+
+
+def test_A_116_saved_tensors_may_be_cleared_on_access():
+    class Once(Cube):
+        clear_saved_tensors_on_access = True
+
+        @staticmethod
+        def backward(ctx, g):
+            (x,) = ctx.saved_tensors
+            with raises(RuntimeError, "saved_tensors can only be accessed once"):
+                _ = ctx.saved_tensors
+            return g * x
+
+    x = leaf(2)
+    Once.apply(x).sum().backward()
+    assert x.grad.tolist() == [1.0, 1.0]
+
+
+def test_A_116_boxed_grads():
+    seen = []
+
+    class Boxed(Function):
+        boxed_grads_call = True
+
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2, x * 3
+
+        @staticmethod
+        def backward(ctx, grads):
+            seen.append((type(grads), len(grads)))
+            return grads[0] * 2 + grads[1] * 3
+
+    x = leaf(2)
+    a, b = Boxed.apply(x)
+    (a + b).sum().backward()
+    assert seen == [(list, 2)]
+    assert x.grad.tolist() == [5.0, 5.0]
+
+
+def test_A_117_functions_are_not_instantiated():
+    with pytest.warns(DeprecationWarning, match="should not be instantiated"):
+        instance = Cube()
+    with raises(RuntimeError, "Legacy autograd function with non-static forward method"):
+        instance(leaf(2))
+
+
+# ------------------------------------------------------------------- saving
+def test_A_118_only_tensors_and_none_are_saved():
+    class Saves(Function):
+        @staticmethod
+        def forward(ctx, x, what):
+            ctx.save_for_backward(x, what)
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, g):
+            seen.append(ctx.saved_tensors)
+            return g, None
+
+    seen = []
+    x = leaf(2)
+    with raises(
+        TypeError, "save_for_backward can only save variables, but argument 1 is of type int"
+    ):
+        Saves.apply(x, 3)
+    Saves.apply(x, None).sum().backward()
+    assert seen[0][0] is x
+    assert seen[0][1] is None
+
+
+def test_A_119_saved_tensors_are_freed():
+    x = leaf(2)
+    y = Cube.apply(x)
+    assert y.grad_fn.saved_tensors[0] is x
+    y.sum().backward()
+    phrase = "Trying to backward through the graph a second time"
+    with raises(RuntimeError, phrase, "retain_graph=True"):
+        y.sum().backward()
+    with raises(RuntimeError, phrase):
+        _ = y.grad_fn.saved_tensors
+
+
+def test_A_119_a_function_that_saved_nothing_runs_again():
+    x = leaf(2)
+    y = Scale.apply(x, 3)
+    y.backward(torch.ones(2))
+    y.backward(torch.ones(2))
+    assert x.grad.tolist() == [6.0, 6.0]
+
+
+def test_A_119_in_place_changes_are_noticed():
+    x = leaf(3)
+    z = x * 1
+    y = Cube.apply(z)
+    z.add_(1)
+    with raises(
+        RuntimeError,
+        "one of the variables needed for gradient computation has been modified by an inplace "
+        "operation: [torch.FloatTensor [3]], which is output 0 of Add, is at version 1; expected "
+        "version 0 instead.",
+    ):
+        y.sum().backward()
+
+
+def test_A_119_in_place_changes_of_a_saved_output_are_noticed():
+    class Exp(Function):
+        @staticmethod
+        def forward(ctx, x):
+            y = x.exp()
+            ctx.save_for_backward(y)
+            return y
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * ctx.saved_tensors[0]
+
+    x = leaf(3)
+    y = Exp.apply(x)
+    assert y.grad_fn.saved_tensors[0].grad_fn is y.grad_fn
+    y.mul_(2)
+    with raises(RuntimeError, "which is output 0 of Exp, is at version 1; expected version 0"):
+        y.sum().backward()
+
+
+def test_A_121_needs_input_grad():
+    seen = []
+
+    class Needs(Function):
+        @staticmethod
+        def forward(ctx, a, b, k):
+            seen.append(ctx.needs_input_grad)
+            return a * b
+
+        @staticmethod
+        def backward(ctx, g):
+            seen.append(ctx.needs_input_grad)
+            return g, None, None
+
+    Needs.apply(leaf(2), torch.ones(2), 3).sum().backward()
+    assert seen == [(True, False, False)] * 2
+
+
+# ------------------------------------------------------------------- marks
+class Double_(Function):
+    """Doubles its argument in place."""
+
+    @staticmethod
+    def forward(ctx, x):
+        x.mul_(2)
+        ctx.mark_dirty(x)
+        return x
+
+    @staticmethod
+    def backward(ctx, g):
+        return g * 2
+
+
+def test_A_122_a_dirty_input_comes_back_as_itself():
+    x = leaf(3)
+    z = x * 3
+    y = Double_.apply(z)
+    assert y is z
+    assert z._version == 2  # the write inside, and the mark
+    assert type(z.grad_fn).__name__ == "Double_Backward"
+    assert type(z.grad_fn.next_functions[0][0]).__name__ == "MulBackward0"
+    z.sum().backward()
+    assert x.grad.tolist() == [6.0, 6.0, 6.0]
+
+
+def test_A_122_a_dirty_view_changes_the_history_of_its_base():
+    x = leaf(3)
+    b = x * 3
+    v = b[:2]
+    assert Double_.apply(v) is v
+    assert type(b.grad_fn).__name__ == "CopySlices"
+    b.sum().backward()
+    assert x.grad.tolist() == [6.0, 6.0, 3.0]
+
+
+def test_A_122_dirty_leaves_are_refused():
+    with raises(
+        RuntimeError, "a leaf Variable that requires grad has been used in an in-place operation."
+    ):
+        Double_.apply(leaf(2))
+    with raises(
+        RuntimeError,
+        "a view of a leaf Variable that requires grad is being used in an in-place operation.",
+    ):
+        Double_.apply(leaf(3)[:2])
+
+
+def test_A_122_dirty_inputs_must_be_returned():
+    class Keeps(Function):
+        @staticmethod
+        def forward(ctx, x):
+            x.mul_(2)
+            ctx.mark_dirty(x)
+            return x * 1
+
+    with raises(
+        RuntimeError,
+        "Some elements marked as dirty during the forward method were not returned as output. The "
+        "inputs that are modified inplace must all be outputs of the Function.",
+    ):
+        Keeps.apply(leaf(2) * 1)
+
+
+def test_A_122_dirty_without_gradients():
+    z = torch.ones(2)
+    assert Double_.apply(z) is z
+    assert z.tolist() == [2.0, 2.0]
+    assert not z.requires_grad
+
+
+def test_A_122_a_dirty_input_among_several_outputs():
+    class AddTo(Function):
+        @staticmethod
+        def forward(ctx, x, y):
+            x.add_(y)
+            ctx.mark_dirty(x)
+            return x, y * 2
+
+        @staticmethod
+        def backward(ctx, g, h):
+            return g, g + 2 * h
+
+    y = leaf(3)
+    z = leaf(3) * 1
+    a, b = AddTo.apply(z, y)
+    assert a is z
+    assert a.grad_fn is b.grad_fn
+    (a.sum() + b.sum()).backward()
+    assert y.grad.tolist() == [3.0, 3.0, 3.0]
+
+
+def test_A_123_non_differentiable_outputs():
+    seen = []
+
+    class Marked(Function):
+        @staticmethod
+        def forward(ctx, x):
+            a, b, c = x * 2, x > 0, x * 3
+            ctx.mark_non_differentiable(b, c)
+            return a, b, c
+
+        @staticmethod
+        def backward(ctx, *grads):
+            seen.append([g.tolist() for g in grads])
+            return grads[0] * 2
+
+    a, b, c = Marked.apply(leaf(2))
+    assert (a.requires_grad, b.requires_grad, c.requires_grad) == (True, False, False)
+    a.sum().backward()
+    assert seen == [[[1.0, 1.0], [False, False], [0.0, 0.0]]]
+
+
+def test_A_123_integer_outputs_are_not_differentiable():
+    class Where(Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x.argmax(), x * 2
+
+        @staticmethod
+        def backward(ctx, g, h):
+            return h * 2
+
+    index, y = Where.apply(leaf(3))
+    assert not index.requires_grad
+    assert y.requires_grad
+
+
+def test_A_124_gradients_need_not_be_materialized():
+    seen = []
+
+    class Bare(Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.set_materialize_grads(False)
+            return x * 2, x * 3
+
+        @staticmethod
+        def backward(ctx, g, h):
+            seen.append((g is None, h is None))
+            return g * 2
+
+    Bare.apply(leaf(2))[0].sum().backward()
+    assert seen == [(False, True)]
+
+
+def test_A_126_an_input_returned_as_it_is_becomes_a_view():
+    class Same(Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * 10
+
+    x = leaf(2)
+    y = Same.apply(x)
+    assert y is not x
+    assert y._base is x
+    y.sum().backward()
+    assert x.grad.tolist() == [10.0, 10.0]
+    with raises(
+        RuntimeError,
+        "Output 0 of Same is a view and is being modified inplace. This view was created inside a "
+        "custom Function (or because an input was returned as-is)",
+        "You can fix this by cloning the output of the custom Function.",
+    ):
+        y.add_(1)
+
+
+def test_A_126_views_made_inside_are_not_written_either():
+    class Head(Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x[:2]
+
+        @staticmethod
+        def backward(ctx, g):
+            return torch.cat([g, g[:1] * 0])
+
+    class Halves(Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x[:2], x[2:]
+
+        @staticmethod
+        def backward(ctx, g, h):
+            return torch.cat([g, h])
+
+    with raises(RuntimeError, "Output 0 of Head is a view", "created inside a custom Function"):
+        Head.apply(leaf(3) * 1).add_(1)
+    with raises(
+        RuntimeError,
+        "Output 1 of Halves is a view and is being modified inplace. This view is the output of a "
+        "function that returns multiple views.",
+    ):
+        Halves.apply(leaf(3) * 1)[1].add_(1)
+
+
+def test_A_126_fresh_outputs_may_be_written():
+    class Two(Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 1, x * 2
+
+        @staticmethod
+        def backward(ctx, g, h):
+            return g + 2 * h
+
+    x = leaf(2)
+    a, b = Two.apply(x)
+    a.add_(1)
+    (a * b).sum().backward()
+    assert x.grad.tolist() == [6.0, 6.0]
+
+
+# ------------------------------------------------------------------- what backward returns
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        pytest.param(lambda g: (g, None), [1.0] * 3, id="extra None"),
+        pytest.param(lambda g: (g, None, None), [1.0] * 3, id="two extra None"),
+        pytest.param(lambda g: g.double(), [1.0] * 3, id="cast"),
+        pytest.param(lambda g: g.int(), [1.0] * 3, id="cast from int"),
+        pytest.param(lambda g: g.expand(2, 3), [2.0] * 3, id="summed"),
+        pytest.param(lambda g: torch.ones(4, 3), [4.0] * 3, id="summed to size"),
+        pytest.param(lambda g: g.unsqueeze(0), [1.0] * 3, id="leading 1"),
+    ],
+)
+def test_A_127_gradients_are_fitted_to_their_inputs(value, expected):
+    x = leaf(3)
+    (g,) = torch.autograd.grad(returning(value).apply(x).sum(), x)
+    assert g.dtype == torch.float32
+    assert g.tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "phrase"),
+    [
+        pytest.param(
+            lambda g: (g, g),
+            "function BadBackward returned an incorrect number of gradients (expected 1, got 2)",
+            id="E-21",
+        ),
+        pytest.param(
+            lambda g: (),
+            "function BadBackward returned an incorrect number of gradients (expected 1, got 0)",
+            id="too few",
+        ),
+        pytest.param(
+            lambda g: g[:2],
+            "Function BadBackward returned an invalid gradient at index 0 - got [2] but expected "
+            "shape compatible with [3]",
+            id="E-22",
+        ),
+        pytest.param(
+            lambda g: g.sum(),
+            "Function BadBackward returned an invalid gradient at index 0 - got [] but expected "
+            "shape compatible with [3]",
+            id="scalar",
+        ),
+        pytest.param(lambda g: 1.0, "expected Variable or None (got float)", id="float"),
+        pytest.param(lambda g: [g], "expected Variable or None (got list)", id="list"),
+        pytest.param(lambda g: ((g,),), "expected Variable or None (got tuple)", id="nested"),
+    ],
+)
+def test_A_127_bad_gradients_are_refused(value, phrase):
+    x = leaf(3)
+    with raises(RuntimeError, phrase):
+        torch.autograd.grad(returning(value).apply(x).sum(), x)
+
+
+def test_A_127_complex_gradients_of_real_inputs_are_refused():
+    x = leaf(3)
+    with pytest.raises(RuntimeError):
+        returning(lambda g: g.to(torch.complex64)).apply(x).sum().backward()
+    assert x.grad is None
+
+
+def test_A_127_gradients_of_other_arguments():
+    class All(Function):
+        @staticmethod
+        def forward(ctx, a, b):
+            return a * b
+
+        @staticmethod
+        def backward(ctx, g):
+            return g, g
+
+    x = leaf(2)
+    assert torch.autograd.grad(All.apply(x, torch.ones(2)).sum(), x)[0].tolist() == [1.0, 1.0]
+    with raises(
+        RuntimeError,
+        "function AllBackward returned a gradient different than None at position 2, but the "
+        "corresponding forward input was not a Variable",
+    ):
+        All.apply(x, 2.0).sum().backward()
+
+
+def test_errors_in_backward_are_the_users_own():
+    def fails(g):
+        raise ValueError("boom")
+
+    with raises(ValueError, "boom"):
+        returning(fails).apply(leaf(2)).sum().backward()
+    assert torch.is_grad_enabled()
+
+
+def test_errors_in_forward_leave_recording_on():
+    class Fails(Function):
+        @staticmethod
+        def forward(ctx, x):
+            raise ValueError("boom")
+
+    with raises(ValueError, "boom"):
+        Fails.apply(leaf(2))
+    assert torch.is_grad_enabled()
+
+
+def test_missing_methods():
+    class Nothing(Function):
+        pass
+
+    class NoBackward(Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2
+
+    with raises(NotImplementedError, "You must implement the forward function for custom"):
+        Nothing.apply(leaf(2))
+    y = NoBackward.apply(leaf(2))
+    with raises(NotImplementedError, "You must implement either the backward or vjp method"):
+        y.sum().backward()
+
+
+# ------------------------------------------------------------------- recording and names
+def test_A_128_tensors_in_containers_are_not_tracked():
+    class First(Function):
+        @staticmethod
+        def forward(ctx, xs):
+            return xs[0] * 2
+
+    assert not First.apply([leaf(2)]).requires_grad
+
+
+def test_A_129_names():
+    y = Cube.apply(leaf(2))
+    assert type(y.grad_fn).__name__ == "CubeBackward"
+    assert type(y.grad_fn).__module__ == "torch.autograd.function"
+    assert y.grad_fn.name() == "CubeBackward"
+    assert printed(y) == "tensor([1., 1.], grad_fn=<CubeBackward>)\n"
+    assert plain(y.grad_fn) == "<torch.autograd.function.CubeBackward object at 0x...>"
+    assert isinstance(y.grad_fn, torch.autograd.graph.Node)
+
+
+def test_A_129_the_attributes_of_ctx_are_those_of_the_node():
+    y = Scale.apply(leaf(2), 4)
+    assert y.grad_fn.k == 4
+    y.grad_fn.note = "kept"
+    assert y.grad_fn.note == "kept"
+    assert [type(n).__name__ for n, _ in y.grad_fn.next_functions] == ["AccumulateGrad"]
+    with pytest.raises(AttributeError):
+        _ = y.grad_fn.nothing
+
+
+def test_A_130_calls_that_are_not_recorded():
+    assert Cube.apply(torch.ones(2)).grad_fn is None
+    with torch.no_grad():
+        assert Cube.apply(leaf(2)).grad_fn is None
+
+
+def test_hooks_on_the_node():
+    seen = []
+    x = leaf(2)
+    y = Scale.apply(x, 3)
+    y.grad_fn.register_prehook(lambda grads: seen.append(("pre", grads[0].tolist())))
+    y.grad_fn.register_hook(lambda gi, go: seen.append(("post", gi[0].tolist(), go[0].tolist())))
+    y.sum().backward()
+    assert seen == [("pre", [1.0, 1.0]), ("post", [3.0, 3.0], [1.0, 1.0])]
+
+
+# ------------------------------------------------------------------- higher derivatives
+def test_A_131_once_differentiable_refuses_a_second_derivative():
+    class Square(Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x * x
+
+        @staticmethod
+        @once_differentiable
+        def backward(ctx, g):
+            assert not torch.is_grad_enabled()
+            return 2 * ctx.saved_tensors[0] * g
+
+    x = leaf(2)
+    assert torch.autograd.grad(Square.apply(x).sum(), x)[0].tolist() == [2.0, 2.0]
+    u = leaf(2)
+    (g,) = torch.autograd.grad(Square.apply(x), x, u, create_graph=True)
+    with raises(
+        RuntimeError,
+        "trying to differentiate twice a function that was marked with @once_differentiable",
+    ):
+        g.sum().backward()
+
+
+def test_A_132_double_backward_through_the_users_backward():
+    x = torch.tensor([2.0, 3.0], requires_grad=True)
+    (g,) = torch.autograd.grad(Cube.apply(x).sum(), x, create_graph=True)
+    assert g.tolist() == [12.0, 27.0]
+    (h,) = torch.autograd.grad(g.sum(), x, create_graph=True)
+    assert h.tolist() == [12.0, 18.0]
+    assert torch.autograd.grad(h.sum(), x)[0].tolist() == [6.0, 6.0]
+
+
+def test_A_132_double_backward_through_a_saved_output():
+    class Exp(Function):
+        @staticmethod
+        def forward(ctx, x):
+            y = x.exp()
+            ctx.save_for_backward(y)
+            return y
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * ctx.saved_tensors[0]
+
+    x = torch.zeros(2, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(Exp.apply, (x,))
+    assert torch.autograd.gradgradcheck(Exp.apply, (x,))
+
+
+def test_A_132_a_saved_intermediate_gives_a_wrong_second_derivative():
+    class Wrong(Function):
+        @staticmethod
+        def forward(ctx, x):
+            square = x * x
+            ctx.save_for_backward(square)
+            return square * x
+
+        @staticmethod
+        def backward(ctx, g):
+            return 3 * g * ctx.saved_tensors[0]
+
+    x = torch.tensor([1.0, 2.0], dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(Wrong.apply, (x,))
+    assert not torch.autograd.gradgradcheck(Wrong.apply, (x,), raise_exception=False)
+
+
+def test_backward_inside_backward():
+    def inner(g):
+        with torch.enable_grad():
+            y = torch.ones(2, requires_grad=True)
+            (y * y).sum().backward()
+        return g * y.grad
+
+    x = leaf(2)
+    assert torch.autograd.grad(returning(inner).apply(x).sum(), x)[0].tolist() == [2.0, 2.0]
+
+
+def test_only_the_outputs_in_use_are_needed():
+    class Pair(Function):
+        @staticmethod
+        def forward(ctx, a, b):
+            return a * 1, b * 1
+
+        @staticmethod
+        def backward(ctx, g, h):
+            return g, h
+
+    a, b = leaf(2), leaf(2)
+    out, _ = Pair.apply(a, b)
+    found = torch.autograd.grad(out.sum(), [a, b])
+    assert [g.tolist() for g in found] == [[1.0, 1.0], [0.0, 0.0]]
+
+
+def test_complex_gradients_follow_pytorchs_convention():
+    seen = []
+
+    class Square(Function):
+        @staticmethod
+        def forward(ctx, z):
+            ctx.save_for_backward(z)
+            return z * z
+
+        @staticmethod
+        def backward(ctx, g):
+            seen.append(g.tolist())
+            return g * (2 * ctx.saved_tensors[0]).conj()
+
+    z = torch.tensor([1 + 2j], requires_grad=True)
+    (g,) = torch.autograd.grad(Square.apply(z), z, torch.tensor([1j]))
+    assert seen == [[1j]]
+    assert g.tolist() == [4 + 2j]
+    assert g.tolist() == torch.autograd.grad(z * z, z, torch.tensor([1j]))[0].tolist()
+
+
+# ------------------------------------------------------------------- forward mode
+class Product(Function):
+    """x * y * k with a forward rule."""
+
+    @staticmethod
+    def forward(ctx, x, y, k):
+        ctx.save_for_forward(x, y)
+        ctx.k = k
+        return x * y * k
+
+    @staticmethod
+    def jvp(ctx, tx, ty, tk):
+        assert tk is None
+        x, y = ctx.saved_tensors
+        return ctx.k * (tx * y + ty * x)
+
+
+def dual_of(value, tangent):
+    fw = torch.autograd.forward_ad
+    return fw.make_dual(torch.tensor(value), torch.tensor(tangent))
+
+
+def test_A_113_jvp():
+    fw = torch.autograd.forward_ad
+    with fw.dual_level():
+        x = dual_of([1.0, 2.0], [1.0, 1.0])
+        y = torch.tensor([3.0, 4.0])
+        value, slope = fw.unpack_dual(Product.apply(x, y, 3))
+    assert value.tolist() == [9.0, 24.0]
+    assert slope.tolist() == [9.0, 12.0]
+
+
+def test_A_113_jvp_is_checked():
+    class NoJvp(Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2
+
+    def with_jvp(rule):
+        return type("With", (NoJvp,), {"jvp": staticmethod(lambda ctx, t: rule(t))})
+
+    fw = torch.autograd.forward_ad
+    with fw.dual_level():
+        x = dual_of([1.0, 2.0], [1.0, 1.0])
+        with raises(NotImplementedError, "You must implement the jvp function"):
+            NoJvp.apply(x)
+        with raises(RuntimeError, "Tensor is of size [2]", "forward gradient is of size [1]"):
+            with_jvp(lambda t: t[:1]).apply(x)
+        with raises(RuntimeError, "expected Variable or None (got float) for grad output 0."):
+            with_jvp(lambda t: 3.0).apply(x)
+        with raises(
+            RuntimeError,
+            "Function's jvp returned an invalid number of forward gradients (expected 1 but got 2)",
+        ):
+            with_jvp(lambda t: (t, t)).apply(x)
+
+
+def test_A_113_jvp_of_views_and_in_place_functions():
+    def flip(rule):
+        class Column(Function):
+            @staticmethod
+            def forward(ctx, x):
+                return x.view(2, 1)
+
+            @staticmethod
+            def jvp(ctx, t):
+                return rule(t)
+
+        return Column
+
+    def twice(rule):
+        class Twice_(Function):
+            @staticmethod
+            def forward(ctx, x):
+                ctx.mark_dirty(x)
+                return x.mul_(2)
+
+            @staticmethod
+            def jvp(ctx, t):
+                return rule(t)
+
+        return Twice_
+
+    fw = torch.autograd.forward_ad
+    with fw.dual_level():
+        x = dual_of([1.0, 2.0], [1.0, 3.0])
+        assert fw.unpack_dual(flip(lambda t: t.view(2, 1)).apply(x)).tangent.tolist() == [[1.0], [3.0]]
+        with raises(RuntimeError, "forward is returning a view", "jvp is not returning a view."):
+            flip(lambda t: t.view(2, 1) * 2).apply(x)
+        y = twice(lambda t: t.mul_(2)).apply(x)
+        assert y is x
+        assert fw.unpack_dual(y).tangent.tolist() == [2.0, 6.0]
+        with raises(RuntimeError, "An inplace custom Function is not", "the jvp function must modify"):
+            twice(lambda t: t * 2).apply(x)
+
+
+def test_reverse_over_forward():
+    fw = torch.autograd.forward_ad
+
+    class Square(Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            ctx.save_for_forward(x)
+            return x * x
+
+        @staticmethod
+        def backward(ctx, g):
+            return 2 * g * ctx.saved_tensors[0]
+
+        @staticmethod
+        def jvp(ctx, t):
+            return 2 * t * ctx.saved_tensors[0]
+
+    x = torch.tensor([1.0, 2.0], requires_grad=True)
+    with fw.dual_level():
+        y = Square.apply(fw.make_dual(x, torch.tensor([1.0, 1.0])))
+        slope = fw.unpack_dual(y).tangent
+        assert slope.tolist() == [2.0, 4.0]
+        assert torch.autograd.grad(slope.sum(), x)[0].tolist() == [2.0, 2.0]
+
+
+# ------------------------------------------------------------------- memory
+@pytest.mark.parametrize("run", [False, True])
+def test_a_call_makes_no_reference_cycle(run):
+    class Saves(Function):
+        @staticmethod
+        def forward(ctx, x):
+            y = x * 2
+            ctx.save_for_backward(x, y)
+            return y
+
+        @staticmethod
+        def backward(ctx, g):
+            return 2 * g + 0 * ctx.saved_tensors[1]
+
+    gc.collect()
+    gc.disable()
+    try:
+        x = leaf(2)
+        y = Saves.apply(x * 1)
+        node = weakref.ref(y.grad_fn)
+        if run:
+            y.sum().backward()
+        del y
+        assert node() is None
+    finally:
+        gc.enable()
+
+
+@pytest.mark.wengert_only
+def test_in_place_on_a_saved_input_makes_no_cycle():
+    gc.collect()
+    gc.disable()
+    try:
+        z = leaf(2) * 1
+        y = Cube.apply(z)
+        node = weakref.ref(y.grad_fn)
+        z.add_(y)
+        del y, z
+        assert node() is None
+    finally:
+        gc.enable()
+
+
+@pytest.mark.wengert_only
+def test_default_values_may_be_skipped_by_keyword():
+    class Line(Function):
+        @staticmethod
+        def forward(ctx, x, a=1, b=2):
+            ctx.a = a
+            return x * a + b
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * ctx.a, None, None
+
+    assert Line.apply(leaf(2), b=5).tolist() == [6.0, 6.0]
+
+
+@pytest.mark.wengert_only
+def test_a_tensor_that_has_a_history_is_not_taken_over():
+    other = leaf(2)
+
+    class Foreign(Function):
+        @staticmethod
+        def forward(ctx, x):
+            return other
+
+        @staticmethod
+        def backward(ctx, g):
+            return g
+
+    y = Foreign.apply(leaf(2))
+    assert y is not other
+    assert other.is_leaf
