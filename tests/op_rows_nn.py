@@ -40,10 +40,10 @@ CLASSES = Input((3,), ("int", 4))
 SIGNS = lambda T, y: (y > 0).to(T.float64) * 2 - 1  # noqa: E731
 ROWS = [
     *act("relu", inplace=True), *act("relu6", inplace=True), *act("leaky_relu", 0.2, inplace=False),
-    *act("elu", 1.3), *act("selu", inplace=True), *act("celu", 1.2), *act("gelu"),
+    *act("elu", 1.3), *act("selu", inplace=True), *act("celu", 1.2, torch_tolerance=1e-7), *act("gelu"),
     row("gelu_tanh", lambda T, x: T.nn.functional.gelu(x, approximate="tanh"), A),
     *act("silu", inplace=True), *act("mish", inplace=True), *act("sigmoid"), *act("tanh"), *act("softplus", 2.0, 1.5),
-    *act("softsign"), *act("tanhshrink"), *act("hardtanh", -0.9, 0.8), *act("hardsigmoid", orders=1),
+    *act("softsign"), *act("tanhshrink"), *act("hardtanh", -0.9, 0.8), *act("hardsigmoid", orders=1, torch_tolerance=1e-7),
     *act("hardswish"), *act("hardshrink", 0.4), *act("softshrink", 0.4), *act("threshold", 0.1, 2.0), *act("logsigmoid"),
     row("prelu", lambda T, x, w: T.nn.functional.prelu(x, w), A, Input((4,), "open")),
     row("glu", lambda T, x: T.nn.functional.glu(x, 1), A),
@@ -54,6 +54,7 @@ ROWS = [
     *loss("binary_cross_entropy_with_logits", A, P),
     row("bce_logits_weighted", lambda T, x, y, w, p: T.nn.functional.binary_cross_entropy_with_logits(x, y, w, pos_weight=p),
         A, Input(A, "open", grad=False), Input(A, "positive", grad=False), Input((4,), "positive", grad=False)),
+    row("bce_weighted", lambda T, x, y, w: T.nn.functional.binary_cross_entropy(x, y, w), P, P, Input(A, "positive", grad=False)),
     row("nll_loss", lambda T, x, t: T.nn.functional.nll_loss(x, t), A, CLASSES),
     row("nll_loss_weighted", lambda T, x, t, w: T.nn.functional.nll_loss(x, t, w, ignore_index=1), A, CLASSES, Input((4,), "positive", grad=False)),
     row("nll_loss_2d", lambda T, x, t: T.nn.functional.nll_loss(x, t, reduction="none"), (2, 4, 3, 2), Input((2, 3, 2), ("int", 4))),
@@ -98,7 +99,10 @@ ROWS = [
     *special("erf"), *special("erfc"), *special("erfinv", "unit"), *special("gammaln", "positive"), *special("digamma", "positive"),
     *special("entr", "positive"), *special("expit"), *special("logit", "open"), *special("i0"), *special("i0e"), *special("i1"), *special("i1e"),
     *special("ndtr"), *special("log_ndtr"), *special("ndtri", "open"), *special("erfcx", "positive"),
-    row("polygamma", lambda T, x: T.polygamma(1, x), Input(A, "positive")),
+    row("polygamma", lambda T, x: T.polygamma(1, x), Input(A, "positive"), torch_tolerance=1e-7),
+    row("zeta", lambda T, x: T.special.zeta(2.5, x), Input(A, "positive"), torch_tolerance=1e-7),
+    row("embedding_by_frequency", lambda T, i, w: T.nn.functional.embedding(i, w * w, scale_grad_by_freq=True), Input((6,), ("int", 4)), (4, 2),
+        gaps={"first_order": "the gradient is divided by the frequency, as in PyTorch", "second_order": "the same", "forward_mode": "the same"}),
     row("xlogy", lambda T, x, y: T.xlogy(x, y), A, Input(A, "positive")),
     row("xlog1py", lambda T, x, y: T.special.xlog1py(x, y), A, Input(A, "positive")),
 ]  # fmt: skip

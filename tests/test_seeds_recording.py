@@ -315,9 +315,12 @@ def test_S_027_graph_of_the_basics(basics):
         "((<SqueezeBackward4 object at 0x...>, 0), (<AccumulateGrad object at 0x...>, 0))\n"
     )
     assert bias[0].variable is b
-    mm = product[0].next_functions[0][0]
-    assert type(mm).__name__ == "MmBackward0"
-    assert any(getattr(node, "variable", None) is w for node, _ in mm.next_functions)
+    below = [node for node, _ in product[0].next_functions]
+    if REAL:  # what is between the product and its operands is PyTorch's own affair
+        (mm,) = below
+        assert type(mm).__name__ == "MmBackward0"
+        below = [node for node, _ in mm.next_functions]
+    assert any(getattr(node, "variable", None) is w for node in below)
 
 
 def test_S_028_requires_grad_in_place_returns_self():

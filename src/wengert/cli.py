@@ -27,7 +27,7 @@ def _parser() -> argparse.ArgumentParser:
         "loss, the gradient norms and the profile, and write an HTML report.",
     )
     tour.add_argument("--report", default="wengert-report", metavar="DIR", help="where the report goes (default: %(default)s)")
-    tour.add_argument("--epochs", type=int, default=30, help="passes over the training set (default: %(default)s)")
+    tour.add_argument("--epochs", type=int, default=40, help="passes over the training set (default: %(default)s)")
     tour.add_argument("--seed", type=int, default=0, help="seed of every random number (default: %(default)s)")
     tour.add_argument("--quiet", action="store_true", help="no progress bar")
     sub.add_parser("info", help="print versions and what is installed")

@@ -178,7 +178,10 @@ def _wanted(t: Any, k: int) -> Node:
     if not isinstance(t, Tensor):
         raise TypeError(f"inputs must be Tensors, but entry {k} is {type(t).__name__}")
     if t._edge is None:
-        raise RuntimeError("One of the differentiated Tensors does not require grad")
+        raise RuntimeError(
+            f"One of the differentiated Tensors does not require grad: inputs[{k}], of shape "
+            f"{list(t.shape)}; call requires_grad_() on it before it is used"
+        )
     return t._edge
 
 
@@ -246,7 +249,8 @@ def grad(
                 if not allow_unused:
                     raise RuntimeError(
                         f"The differentiated Tensor at index {k} appears to not have been used in "
-                        "the graph. Set allow_unused=True if this is the desired behavior."
+                        "the graph. Set allow_unused=True if this is the desired behavior. It is a "
+                        f"tensor of shape {list(t.shape)}."
                     )
                 results.append(engine.zeros_for(t._spec) if materialize_grads else None)
                 continue

@@ -1,4 +1,4 @@
-"""`device`: where a tensor lives. Tensors live on the CPU; other names exist, and say what is missing.
+"""`device`: where a tensor lives: on the CPU; the other names exist, and say what is missing.
 
 A device object may be made for any name PyTorch knows, so that scripts which ask for "cuda if
 available" run unchanged; only placing a tensor there is refused (`as_device`).
@@ -7,7 +7,7 @@ available" run unchanged; only placing a tensor there is refused (`as_device`).
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Self
 
 _TYPES = (
     "cpu", "cuda", "ipu", "xpu", "mkldnn", "opengl", "opencl", "ideep", "hip", "ve", "fpga",
@@ -21,7 +21,7 @@ _NO_CUDA = (
 )
 
 
-class device:  # noqa: N801 (PyTorch's spelling)
+class device:  # PyTorch's spelling
     """A device: ``device("cpu")``, ``device("cuda:0")``, ``device("cuda", 0)``.
 
     As a context (``with torch.device("cpu"):``) it is the device of the tensors created inside.
@@ -40,7 +40,7 @@ class device:  # noqa: N801 (PyTorch's spelling)
     type: str
     index: int | None
 
-    def __new__(cls, type: Any = None, index: int | None = None, *, device: Any = None) -> device:
+    def __new__(cls, type: Any = None, index: int | None = None, *, device: Any = None) -> Self:
         source = type if device is None else device
         if isinstance(source, cls) and index is None:
             return source
@@ -92,7 +92,7 @@ class device:  # noqa: N801 (PyTorch's spelling)
     def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
         return device, (self.type,) if self.index is None else (self.type, self.index)
 
-    def __enter__(self) -> device:
+    def __enter__(self) -> Self:
         as_device(self)
         return self
 

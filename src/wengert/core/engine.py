@@ -119,7 +119,10 @@ def _finish(
     if leaf in want:
         caught[leaf] = g
     if leaves and (not want or leaf in want):
-        _accumulate(leaf, g, create)
+        if state.ANOMALY is not None:
+            state.ANOMALY.accumulate(_accumulate, leaf, g, create)
+        else:
+            _accumulate(leaf, g, create)
 
 
 def _uses_of_watched_leaves(roots: list[Node], needed: set[Node] | None) -> dict[Node, int] | None:

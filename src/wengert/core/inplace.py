@@ -405,6 +405,11 @@ def _stale(n: Node, t: Tensor, s: Storage, label: str | None) -> None:
 # ------------------------------------------------------------------- out=
 def into(out: Any, result: Any, name: str) -> Any:
     """Write a result into the tensor given as `out=` and return that tensor."""
+    if isinstance(result, tuple) and not isinstance(out, tuple | list):
+        raise TypeError(
+            f"{name}() returns {len(result)} tensors: out must be a tuple of as many, not "
+            f"{type(out).__name__}"
+        )
     if isinstance(out, tuple | list):
         for o, r in zip(out, result, strict=True):
             into(o, r, name)

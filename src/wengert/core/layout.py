@@ -22,14 +22,14 @@ class _Name:
         return _named, (self._name,)
 
 
-class layout(_Name):  # noqa: N801 (PyTorch's spelling)
+class layout(_Name):  # PyTorch's spelling
     """How a tensor lies in memory; `strided` is the one that tensors have."""
 
     __slots__ = ()
     __module__ = "wengert"
 
 
-class memory_format(_Name):  # noqa: N801 (PyTorch's spelling)
+class memory_format(_Name):  # PyTorch's spelling
     """The order of the dims in memory that a new tensor is to have."""
 
     __slots__ = ()

@@ -22,10 +22,25 @@ class InferenceMode(state.Mode):
         return result
 
 
+_specs: dict[Any, Any] = {}
+
+
 def mark(t: Any) -> Any:
-    """Mark a tensor as made in inference mode."""
+    """Mark a tensor as made in inference mode.
+
+    Its spec is one that no fast path takes, so that recording always sees the mark.
+    """
     if isinstance(t, Tensor):
         extra_of(t).inference = True
+        s = t._spec
+        if s.cpu:
+            if len(_specs) > 4096:
+                _specs.clear()
+            cold = _specs.get(s)
+            if cold is None:
+                cold = _specs[s] = s.wrapped()
+                cold.plain = s.plain
+            t._spec = cold
     return t
 
 

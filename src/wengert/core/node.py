@@ -84,11 +84,6 @@ class Node:
 
         return call_node(self, grads)
 
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith(("_saved_", "_raw_saved_")):
-            return self.op.saved_attribute(self, name.removeprefix("_raw").removeprefix("_saved_"))
-        raise AttributeError(f"{public_name(self)!r} object has no attribute {name!r}")
-
     def __repr__(self) -> str:
         cls = type(see(self))
         prefix = "" if cls.__module__ == Node.__module__ else cls.__module__ + "."
@@ -209,6 +204,16 @@ def seen(edge: Node | None) -> tuple[Node | None, int]:
 _classes: dict[str, type] = {}
 
 
+def _saved(self: Node, name: str) -> Any:
+    """`_saved_self`, `_saved_result`, ...: what the node keeps, under PyTorch's names.
+
+    Only the public classes have this: a `__getattr__` on Node itself would slow every access.
+    """
+    if name.startswith(("_saved_", "_raw_saved_")):
+        return self.op.saved_attribute(self, name.removeprefix("_raw").removeprefix("_saved_"))
+    raise AttributeError(f"{public_name(self)!r} object has no attribute {name!r}")
+
+
 def see(n: Node) -> Node:
     """Give a node its public class, as somebody looks at it."""
     if type(n) is Node:
@@ -221,7 +226,8 @@ def see(n: Node) -> Node:
 def _class_for(name: str) -> type:
     cls = _classes.get(name)
     if cls is None:
-        cls = _classes[name] = type(name, (Node,), {"__slots__": (), "__module__": Node.__module__})
+        body = {"__slots__": (), "__module__": Node.__module__, "__getattr__": _saved}
+        cls = _classes[name] = type(name, (Node,), body)
     return cls
 
 

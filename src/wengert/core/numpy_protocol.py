@@ -144,24 +144,28 @@ def _negative_strides(array: np.ndarray) -> bool:
 
 # NumPy's and SciPy's names of ufuncs whose op here is called otherwise.
 _OP_NAMES = {
-    "absolute": "abs", "arccos": "acos", "arccosh": "acosh", "arcsin": "asin", "arcsinh": "asinh",
-    "arctan": "atan", "arctan2": "atan2", "arctanh": "atanh", "conjugate": "conj", "degrees": "rad2deg",
-    "divide": "div", "equal": "eq", "expit": "sigmoid", "fabs": "abs", "gammaln": "lgamma",
-    "greater": "gt", "greater_equal": "ge", "invert": "bitwise_not", "left_shift": "bitwise_left_shift",
+    "absolute": "abs", "arccos": "acos", "arccosh": "acosh", "arcsin": "asin",
+    "arcsinh": "asinh", "arctan": "atan", "arctan2": "atan2", "arctanh": "atanh",
+    "conjugate": "conj", "degrees": "rad2deg", "divide": "div", "equal": "eq",
+    "expit": "sigmoid", "fabs": "abs", "gammaln": "lgamma", "greater": "gt",
+    "greater_equal": "ge", "invert": "bitwise_not", "left_shift": "bitwise_left_shift",
     "less": "lt", "less_equal": "le", "multiply": "mul", "negative": "neg", "not_equal": "ne",
-    "power": "pow", "psi": "digamma", "radians": "deg2rad", "right_shift": "bitwise_right_shift",
-    "rint": "round", "subtract": "sub",
+    "power": "pow", "psi": "digamma", "radians": "deg2rad",
+    "right_shift": "bitwise_right_shift", "rint": "round", "subtract": "sub",
 }  # fmt: skip
 
 # Ufuncs that are functions here under the same name.
-_SAME_NAMES = frozenset(
-    """add bitwise_and bitwise_or bitwise_xor ceil copysign cos cosh deg2rad digamma entr erf erfc
-    erfinv exp exp2 expm1 float_power floor floor_divide fmax fmin fmod gcd heaviside hypot i0 i0e i1
-    i1e isfinite isinf isnan lcm ldexp log log10 log1p log2 log_ndtr logaddexp logaddexp2 logical_and
-    logical_not logical_or logical_xor logit matmul maximum minimum ndtr ndtri nextafter positive
-    rad2deg reciprocal remainder sign signbit sin sinh sqrt square tan tanh trunc vecdot xlog1py
-    xlogy zeta""".split()
-)
+_SAME_NAMES = {
+    "add", "bitwise_and", "bitwise_or", "bitwise_xor", "ceil", "copysign", "cos", "cosh",
+    "deg2rad", "digamma", "entr", "erf", "erfc", "erfinv", "exp", "exp2", "expm1",
+    "float_power", "floor", "floor_divide", "fmax", "fmin", "fmod", "gcd", "heaviside",
+    "hypot", "i0", "i0e", "i1", "i1e", "isfinite", "isinf", "isnan", "lcm", "ldexp", "log",
+    "log10", "log1p", "log2", "log_ndtr", "logaddexp", "logaddexp2", "logical_and",
+    "logical_not", "logical_or", "logical_xor", "logit", "matmul", "maximum", "minimum",
+    "ndtr", "ndtri", "nextafter", "positive", "rad2deg", "reciprocal", "remainder", "sign",
+    "signbit", "sin", "sinh", "sqrt", "square", "tan", "tanh", "trunc", "vecdot", "xlog1py",
+    "xlogy", "zeta",
+}  # fmt: skip
 
 _REDUCTIONS = {
     "add": "sum", "multiply": "prod", "maximum": "amax", "minimum": "amin", "logical_and": "all",
@@ -173,8 +177,8 @@ _ACCUMULATIONS = {
 }  # fmt: skip
 
 
-def public_op(name: str) -> Callable[..., Any] | None:
-    """Return the public function of that name, from whichever namespace has it."""
+def public_op(name: str) -> Any:
+    """Return the public function of that name, from whichever namespace has it; else None."""
     for space in ("torch", "special", "linalg"):
         f = API.get(space, {}).get(name)
         if f is not None:
@@ -182,7 +186,7 @@ def public_op(name: str) -> Callable[..., Any] | None:
     return None
 
 
-def _op_of(ufunc: np.ufunc) -> Callable[..., Any] | None:
+def _op_of(ufunc: np.ufunc) -> Any:
     name = ufunc.__name__
     if name in _OP_NAMES:
         return public_op(_OP_NAMES[name])
@@ -237,15 +241,19 @@ def _call(ufunc: np.ufunc, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> A
         return None
     operands = _operands(inputs)
     if dtype is not None:
-        operands = [x.to(np.dtype(dtype)) if isinstance(x, Tensor) else x for x in operands]
+        operands = [_tensor(x).to(np.dtype(dtype)) for x in operands]
     if ufunc.signature is not None:  # matmul and its kin: the ops want operands of one dtype
-        operands = [x if isinstance(x, Tensor) else as_tensor_arg(x) for x in operands]
+        operands = [_tensor(x) for x in operands]
         common = result_dtype(operands)
         operands = [x.to(common) for x in operands]
     if ufunc.nout == 2:
         return _call_pair(ufunc.__name__, operands)
     op = _op_of(ufunc)
     return None if op is None else op(*operands)
+
+
+def _tensor(x: Any) -> Any:
+    return x if isinstance(x, Tensor) else as_tensor_arg(x)
 
 
 def _call_pair(name: str, operands: list[Any]) -> Any:
@@ -269,7 +277,7 @@ def _reduce(ufunc: np.ufunc, inputs: tuple[Any, ...], kwargs: dict[str, Any]) ->
     return reduced(op, x, kwargs.get("axis", 0), bool(kwargs.get("keepdims", False)))
 
 
-def reduced(op: Callable[..., Any], x: Tensor, axis: Any, keepdims: bool = False) -> Tensor:
+def reduced(op: Any, x: Any, axis: Any, keepdims: bool = False) -> Any:
     """Reduce over one axis, several, or all (None), whatever `op` takes as its dim."""
     n = x._spec.ndim
     if axis is None:
@@ -281,11 +289,11 @@ def reduced(op: Callable[..., Any], x: Tensor, axis: Any, keepdims: bool = False
     for a in axes:
         if not 0 <= a < n:
             raise np.exceptions.AxisError(a, n)
-    if op is API["torch"].get("prod"):  # takes one dim at a time
+    if op == API["torch"]["prod"]:  # takes one dim at a time
         for a in sorted(axes, reverse=True):
             x = op(x, a, keepdims)
         return x
-    return op(x, axes, keepdims) if axes else op(x.unsqueeze(0), 0)  # type: ignore[attr-defined]
+    return op(x, axes, keepdims) if axes else op(x.unsqueeze(0), 0)
 
 
 def _accumulate(ufunc: np.ufunc, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

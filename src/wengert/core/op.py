@@ -30,13 +30,13 @@ ndarray = np.ndarray
 
 
 class Space:
-    """A namespace that rules compute in; ops add their names to it."""
+    """A namespace that rules compute in; ops add their names to it.
+
+    It has no `__getattr__`: that would slow every `xp.name` of every rule.
+    """
 
     def __init__(self, label: str) -> None:
         self.__dict__["_label"] = label
-
-    def __getattr__(self, name: str) -> Any:
-        raise AttributeError(f"rules can't use xp.{name}: no op or utility has that name")
 
     def __repr__(self) -> str:
         return f"<{self._label}>"

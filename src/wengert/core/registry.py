@@ -7,13 +7,17 @@ collected names where users find them.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
+
+F = TypeVar("F")
 
 API: dict[str, dict[str, Any]] = {}
 ARITY: dict[str, Callable] = {}
 
 
-def public(*spaces: str, name: str | None = None, inplace: Any = False, out: bool = False) -> Callable:
+def public(
+    *spaces: str, name: str | None = None, inplace: Any = False, out: bool = False
+) -> Callable[[F], F]:
     """Register a function under its name in the given public namespaces.
 
     spaces   any of "torch", "Tensor", "F", "special", "linalg", "fft", "init"

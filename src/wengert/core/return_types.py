@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from operator import itemgetter
-from typing import Any
+from typing import Any, Self
 
 
 class ReturnType(tuple):
@@ -15,7 +15,7 @@ class ReturnType(tuple):
     n_fields = n_sequence_fields = 0
     n_unnamed_fields = 0
 
-    def __new__(cls, items: Iterable[Any]) -> ReturnType:
+    def __new__(cls, items: Iterable[Any]) -> Self:
         made = tuple.__new__(cls, items)
         if len(made) != len(cls._fields):
             raise TypeError(
@@ -48,8 +48,8 @@ def make(kind: Any, *items: Any) -> Any:
     return tuple.__new__(kind, items)
 
 
-max = _define("max", "values", "indices")  # noqa: A001 (PyTorch's names)
-min = _define("min", "values", "indices")  # noqa: A001
+max = _define("max", "values", "indices")
+min = _define("min", "values", "indices")
 median = _define("median", "values", "indices")
 nanmedian = _define("nanmedian", "values", "indices")
 mode = _define("mode", "values", "indices")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from operator import index
-from typing import Any
+from typing import Any, Self
 
 
 class Size(tuple[int, ...]):
@@ -20,7 +20,7 @@ class Size(tuple[int, ...]):
     __slots__ = ()
     __module__ = "wengert"
 
-    def __new__(cls, sizes: Iterable[Any] = (), /) -> Size:
+    def __new__(cls, sizes: Iterable[Any] = (), /) -> Self:
         items = tuple(sizes)
         for k, n in enumerate(items):
             if type(n) is not int:
@@ -77,8 +77,7 @@ def _ints(items: tuple[Any, ...], start: int) -> tuple[int, ...]:
             out[k] = index(items[k])
         except TypeError:
             raise TypeError(
-                f"torch.Size() takes an iterable of 'int' (item {k} is "
-                f"'{type(items[k]).__name__}')"
+                f"torch.Size() takes an iterable of 'int' (item {k} is '{type(items[k]).__name__}')"
             ) from None
     return tuple(out)
 

@@ -419,7 +419,10 @@ def _set_requires_grad(t: Tensor, flag: bool, refusal: str) -> None:
     if flag:
         if e is None:
             if t._spec.dtype.category < 2:
-                raise RuntimeError(refusal)
+                raise RuntimeError(
+                    f"{refusal}; this one is {str(t.dtype).removeprefix('torch.')}: convert it first, "
+                    "with .float() for example"
+                )
             x = t._ext
             if x is not None and x.inference and not state.is_inference():
                 raise RuntimeError(
@@ -449,11 +452,9 @@ def _check_assigned_grad(t: Tensor, g: Any) -> None:
         raise RuntimeError("can't assign Variable as its own grad")
     wanted = t.grad_dtype
     if wanted is not None and g.dtype is not wanted:
-        from ..kernels.dtypes import scalar_type_name
-
         raise RuntimeError(
             f"attempting to assign a gradient with dtype '{str(g.dtype).removeprefix('torch.')}' to "
-            f"a tensor with grad_dtype '{scalar_type_name(wanted)}'. The gradient must match the "
+            f"a tensor with grad_dtype '{wanted.scalar_name}'. The gradient must match the "
             "tensor's grad_dtype (defaults to the tensor's dtype). You can set the tensor's "
             "grad_dtype attribute with a specific dtype, or None to allow any dtype. Set grad_dtype "
             "with caution. Diverging the dtypes of a tensor and its gradient may break downstream "

@@ -102,7 +102,7 @@ def printoptions(**options: Any) -> Iterator[None]:
 
 
 def _float_style(values: list[float]) -> tuple[Callable[[float], str], int]:
-    """Choose one way of writing for all floats, and the width that the finite non-zero ones need."""
+    """Choose one way of writing for all floats, and the width of the finite non-zero ones."""
     telling = [v for v in values if v and isfinite(v)]
     if not telling:
         return _whole, 1
@@ -157,10 +157,10 @@ def array_text(array: np.ndarray, indent: int = 0) -> str:
     """
     if array.size == 0:
         return "[]"
-    edge = _options["edgeitems"] if array.size > _options["threshold"] else None
+    summarise, edge = array.size > _options["threshold"], _options["edgeitems"]
     cut: list[bool] = []  # for each dim: is its middle left out?
     for axis, n in enumerate(array.shape):
-        cut.append(edge is not None and n > 2 * edge)
+        cut.append(summarise and n > 2 * edge)
         if cut[-1]:
             array = np.take(array, [*range(edge), *range(n - edge, n)], axis)
     if array.size == 0:  # edgeitems=0: nothing to show in any dim

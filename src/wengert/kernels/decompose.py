@@ -26,6 +26,11 @@ def cofactors(x: ndarray) -> ndarray:
     return unit * np.matmul(np.conj(u) * others[..., None, :], np.conj(vh))
 
 
+def solve(x: ndarray, y: ndarray, vector: bool) -> ndarray:
+    """The solution of x @ s = y, where y holds matrices or (`vector`) one vector per matrix."""
+    return np.linalg.solve(x, y[..., None])[..., 0] if vector else np.linalg.solve(x, y)
+
+
 def qr(x: ndarray) -> tuple[ndarray, ndarray]:
     """The reduced factors."""
     q, r = np.linalg.qr(x)

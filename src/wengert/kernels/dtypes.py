@@ -8,7 +8,7 @@ callers fill in, see `combine`.
 from __future__ import annotations
 
 import builtins
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -26,8 +26,8 @@ __all__ = [
 BOOL, INT, FLOAT, COMPLEX = range(4)
 
 
-class dtype:  # noqa: N801 (PyTorch's spelling)
-    """The type of a tensor's elements; compare with ``is`` or ``==``, print as ``torch.float32``."""
+class dtype:  # PyTorch's spelling
+    """The type of a tensor's elements; compare with ``is`` or ``==``, prints as torch.float32."""
 
     __slots__ = (
         "abbr",
@@ -53,7 +53,7 @@ class dtype:  # noqa: N801 (PyTorch's spelling)
     is_complex: builtins.bool
     is_signed: builtins.bool
 
-    def __new__(cls, *args: object, **kwargs: object) -> dtype:
+    def __new__(cls, *args: object, **kwargs: object) -> Self:
         raise TypeError("cannot create 'torch.dtype' instances")
 
     def __getattr__(self, name: str) -> Any:
@@ -99,13 +99,18 @@ def _load_bfloat16() -> np.dtype[Any]:
             "torch.bfloat16 needs the package ml_dtypes, which NumPy does not include: "
             "pip install 'wengert[bf16]'"
         ) from None
-    found = np.dtype(ml_dtypes.bfloat16)
+    found: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)
     _BY_NUMPY[found] = bfloat16
     return found
 
 
 def _define(
-    name: str, category: int, scalar_name: str, abbr: str, itemsize: int, signed: builtins.bool = True
+    name: str,
+    category: int,
+    scalar_name: str,
+    abbr: str,
+    itemsize: int,
+    signed: builtins.bool = True,
 ) -> dtype:
     d = object.__new__(dtype)
     write = object.__setattr__
@@ -248,9 +253,7 @@ def set_default_dtype(d: dtype, /) -> None:
             f"got {d!r}"
         )
     if not d.is_floating_point:
-        raise TypeError(
-            f"only floating-point types are supported as the default type, got {d!r}"
-        )
+        raise TypeError(f"only floating-point types are supported as the default type, got {d!r}")
     _default = d
 
 
@@ -375,8 +378,12 @@ def can_cast(from_: dtype, to: dtype) -> builtins.bool:
 class _Limits:
     __slots__ = ("_shown", "bits", "dtype", "max", "min")
 
+    _shown: tuple[str, ...]
+    dtype: str
+    bits: int
+
     def __eq__(self, other: object) -> builtins.bool:
-        return type(other) is type(self) and other.dtype == self.dtype  # type: ignore[attr-defined]
+        return type(other) is type(self) and other.dtype == self.dtype
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -385,7 +392,7 @@ class _Limits:
         return f"{type(self).__name__}({body}, dtype={self.dtype})"
 
 
-class finfo(_Limits):  # noqa: N801
+class finfo(_Limits):
     """The limits of a floating-point dtype (of the parts, for a complex one).
 
     >>> import wengert as torch
@@ -417,7 +424,7 @@ class finfo(_Limits):  # noqa: N801
         self.min, self.smallest_normal = -self.max, self.tiny
 
 
-class iinfo(_Limits):  # noqa: N801
+class iinfo(_Limits):
     """The limits of an integer dtype.
 
     >>> import wengert as torch
@@ -491,7 +498,7 @@ def _float_fits(value: float, d: dtype) -> builtins.bool:
     return not np.isfinite(value) or abs(value) <= finfo(d).max
 
 
-def _integer(value: Any, d: dtype) -> tuple[builtins.bool, int]:
+def _integer(value: Any, d: dtype) -> tuple[builtins.bool, Any]:
     limits = iinfo(d)
     low, high = limits.min, limits.max
     if isinstance(value, (builtins.float, np.floating)):

@@ -59,23 +59,27 @@ def _scan(data: Any, kinds: set[type], dim: int) -> tuple[int, ...]:
         return ()
     if isinstance(data, np.ndarray):
         kinds.add(data.dtype.type)
-        return data.shape
+        return tuple(data.shape)
     n = len(data)
     if n == 0:
         return (0,)
     if not _is_sequence(data[0]):
-        for x in set(map(type, data)) - _NUMBERS:
-            kinds.add(x)
-            if x is list or x is tuple:
-                raise TypeError(f"'{x.__name__}' object cannot be interpreted as a number: {_RAGGED}")
-        kinds.update(map(type, data))
+        found = set(map(type, data))
+        for kind in (list, tuple):
+            if kind in found:
+                raise TypeError(
+                    f"'{kind.__name__}' object cannot be interpreted as a number: {_RAGGED}"
+                )
+        kinds |= found
         return (n,)
     inner: tuple[int, ...] | None = None
     for row in data:
         if not _is_sequence(row):
             if row is None or isinstance(row, _TEXT):
                 _refuse(type(row))
-            raise TypeError(f"not a sequence: {row!r} stands beside sequences at dim {dim}; {_RAGGED}")
+            raise TypeError(
+                f"not a sequence: {row!r} stands beside sequences at dim {dim}; {_RAGGED}"
+            )
         shape = _scan(row, kinds, dim + 1)
         if inner is None:
             inner = shape
@@ -103,7 +107,7 @@ def _plain(data: Any, leaf: Callable[[Any], Any]) -> Any:
     """Replace arrays and tensors inside sequences by lists of NumPy scalars."""
     if isinstance(data, np.ndarray):
         dtypes.of(data.dtype)
-        return list(data) if data.ndim == 1 else [_plain(row, leaf) for row in data] if data.ndim else data[()]
+        return [_plain(row, leaf) for row in data] if data.ndim else data[()]
     if _is_sequence(data):
         return [_plain(x, leaf) for x in data]
     return leaf(data)
@@ -142,9 +146,10 @@ def _check_kinds(kinds: set[type], d: dtypes.dtype, *, inferred: bool) -> None:
     for kind in kinds - _NUMBERS:
         if not issubclass(kind, (int, float, complex, np.number, np.bool_)):
             _refuse(kind)
-    if not inferred and d.category < dtypes.COMPLEX:
-        if any(issubclass(kind, (complex, np.complexfloating)) for kind in kinds):
-            raise TypeError(f"must be real number, not complex: {d} has no imaginary part")
+    if inferred or d.category == dtypes.COMPLEX:
+        return
+    if any(issubclass(kind, (complex, np.complexfloating)) for kind in kinds):
+        raise TypeError(f"must be real number, not complex: {d} has no imaginary part")
 
 
 def _refuse(kind: type) -> None:
@@ -163,7 +168,9 @@ def _within(data: Any, d: dtypes.dtype) -> bool:
     return bool(((values >= limits.min) & (values <= limits.max)).all())
 
 
-def _one_by_one(data: Any, shape: tuple[int, ...], d: dtypes.dtype, *, inferred: bool) -> np.ndarray:
+def _one_by_one(
+    data: Any, shape: tuple[int, ...], d: dtypes.dtype, *, inferred: bool
+) -> np.ndarray:
     """Convert value by value: slow, but it wraps and refuses as PyTorch does."""
     out = np.empty(shape, d.np)
     flat = out.reshape(-1)

@@ -8,6 +8,7 @@ what is imitated.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -26,7 +27,7 @@ def arange_size(start: float, end: float, step: float) -> int:
     return math.ceil((end - start) / step)
 
 
-def arange(start: float, step: float, n: int, dtype: np.dtype) -> np.ndarray:
+def arange(start: Any, step: Any, n: int, dtype: np.dtype) -> np.ndarray:
     """Return n values start + k step.
 
     Floats are made register by register: its first value is rounded to the dtype, the others are
@@ -48,10 +49,11 @@ def arange(start: float, step: float, n: int, dtype: np.dtype) -> np.ndarray:
         return out
     if dtype == _SINGLE:
         base = (start + step * first).astype(np.float32)
-        return (base + step * inner).astype(np.float32)
+        return np.asarray(base + step * inner, np.float32)
     step, start = np.float32(step), np.float32(start)
-    base = fma32(first.astype(np.float32), step, start).astype(np.float16).astype(np.float32)
-    return (base + step * inner.astype(np.float32)).astype(np.float16)
+    halves = fma32(first.astype(np.float32), step, start).astype(np.float16)
+    line = halves.astype(np.float32) + step * inner.astype(np.float32)
+    return np.asarray(line, np.float16)
 
 
 def _line64(k: np.ndarray, step: float, base: float | np.ndarray) -> np.ndarray:
@@ -65,8 +67,8 @@ def _line64(k: np.ndarray, step: float, base: float | np.ndarray) -> np.ndarray:
     return fma64(k, float(step), float(base))
 
 
-def linspace(start: complex, end: complex, n: int, dtype: np.dtype) -> np.ndarray:
-    """Return n values from start to end: the first half counted from the start, the rest from the end.
+def linspace(start: Any, end: Any, n: int, dtype: np.dtype) -> np.ndarray:
+    """Return n values from start to end: one half counted from the start, the other from the end.
 
     The step is rounded to the dtype (float64 for integers); each value is one fused multiply-add.
     """
@@ -82,14 +84,14 @@ def linspace(start: complex, end: complex, n: int, dtype: np.dtype) -> np.ndarra
         return out
     if dtype == _HALF:
         start, end = np.float16(start), np.float16(end)
-        step = np.float16(end - start) / np.float16(n - 1)
+        short = np.float16(end - start) / np.float16(n - 1)
         up, down = up.astype(dtype), down.astype(dtype)
-        return np.concatenate([start + step * up, end - step * down])
+        return np.concatenate([start + short * up, end - short * down])
     if dtype == _SINGLE:
         start, end = np.float32(start), np.float32(end)
-        step = (end - start) / np.float32(n - 1)
+        single = (end - start) / np.float32(n - 1)
         up, down = up.astype(dtype), down.astype(dtype)
-        return np.concatenate([fma32(up, step, start), fma32(down, -step, end)])
+        return np.concatenate([fma32(up, single, start), fma32(down, -single, end)])
     if dtype.kind != "f":
         start, end = int(start), int(end)
     step = (float(end) - float(start)) / (n - 1)
@@ -98,20 +100,22 @@ def linspace(start: complex, end: complex, n: int, dtype: np.dtype) -> np.ndarra
     return line if dtype == _DOUBLE else line.astype(dtype)
 
 
-def logspace(start: complex, end: complex, n: int, base: float, dtype: np.dtype) -> np.ndarray:
-    """Return base ** linspace(start, end, n), the exponents in float64 and without fused operations."""
-    if dtype.kind not in "fc":
-        start, end = int(start), int(end)
-        span = end - start
-    else:
-        kind = dtype.type
-        span = (kind(end) - kind(start)).item()
-        start, end = kind(start).item(), kind(end).item()
-    step = span / (n - 1) if n > 1 else 0.0
-    half = n // 2 if n > 1 else n
-    exponents = [start + step * k if k < half else end - step * (n - 1 - k) for k in range(n)]
+def logspace(start: Any, end: Any, n: int, base: float, dtype: np.dtype) -> np.ndarray:
+    """Return base ** linspace(start, end, n), the exponents in float64, not fused."""
+    half = n // 2
+    up, down = np.arange(half), np.arange(n - 1 - half, -1, -1)
     if dtype.kind == "c":
-        return np.power(complex(base), np.array(exponents, np.complex128)).astype(dtype)
+        first, last = dtype.type(start), dtype.type(end)
+        step = (last - first) / dtype.type(max(n - 1, 1))
+        line = [first] if n == 1 else np.concatenate([first + step * up, last - step * down])
+        return np.power(complex(base), line).astype(dtype)
+    if n == 1:
+        exponents = [float(start)]
+    else:
+        kind = dtype.type if dtype.kind == "f" else int
+        step = float(kind(end) - kind(start)) / max(n - 1, 1)
+        start, end = float(kind(start)), float(kind(end))
+        exponents = np.concatenate([start + step * up, end - step * down]).tolist()
     values = np.array([_power(base, x) for x in exponents], np.float64)
     return (values.astype(np.float32) if dtype == _HALF else values).astype(dtype)
 

@@ -241,19 +241,3 @@ def argmax(x: ndarray, dim: int | None, keepdim: bool) -> Any:
 def argmin(x: ndarray, dim: int | None, keepdim: bool) -> Any:
     """Where the smallest element is first found (NaN counts as smallest)."""
     return x.argmin(dim, keepdims=keepdim)
-
-
-def along(x: ndarray, index: ndarray, dim: int) -> ndarray:
-    """Return x[..., index, ...] along one dim; index has as many dims as x, 0-d takes x itself."""
-    if x.ndim == 0:
-        return x.copy()
-    if x.ndim == 1:
-        return x[index]
-    lead = index.shape
-    key: list = []
-    for k, n in enumerate(lead):
-        if k == dim:
-            key.append(index)
-        else:
-            key.append(np.arange(n).reshape([-1 if j == k else 1 for j in range(x.ndim)]))
-    return x[tuple(key)]

@@ -26,7 +26,10 @@ def check_bounds(
     if index.size == 0:
         return
     low = -n if negative else 0
-    if int(index.min()) >= low and int(index.max()) < n:
+    if not negative and index.dtype == np.int64:
+        if index.view(np.uint64).max() < n:  # a negative index is a very large one
+            return
+    elif index.min() >= low and index.max() < n:
         return
     flat = index.reshape(-1)
     raise message(int(flat[(flat < low) | (flat >= n)][0]))
@@ -172,11 +175,13 @@ def index_put(x: ndarray, v: ndarray, y: ndarray, dims: tuple, accumulate: bool)
 # ------------------------------------------------------------------- along a dim: gather, scatter
 def along(index: ndarray, shape: tuple, dim: int) -> ndarray:
     """Return the flat positions, in an array of that shape, that `index` names along `dim`."""
-    at = index * count(shape[dim + 1 :])
+    ndim, inner = len(shape), count(shape[dim + 1 :])
+    at = index if inner == 1 else index * inner
     step = 1
-    for k in range(len(shape) - 1, -1, -1):
-        if k != dim and index.shape[k] != 1:
-            at += (np.arange(index.shape[k]) * step).reshape((-1,) + (1,) * (len(shape) - 1 - k))
+    for k in range(ndim - 1, -1, -1):
+        n = index.shape[k]
+        if k != dim and n != 1:
+            at = at + (np.arange(n) * step).reshape((n,) + (1,) * (ndim - 1 - k))
         step *= shape[k]
     return at
 

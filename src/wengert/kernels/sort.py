@@ -15,6 +15,33 @@ from .reduce import I64
 ndarray = np.ndarray
 
 
+_starts: dict[tuple[tuple[int, ...], int], ndarray] = {}
+
+
+def _rows(shape: tuple[int, ...], dim: int) -> ndarray:
+    """The flat position of the first element along `dim`, for every place in the other dims."""
+    found = _starts.get((shape, dim))
+    if found is None:
+        found = np.arange(int(np.prod(shape)), dtype=I64).reshape(shape)
+        found = found[(slice(None),) * dim + (slice(0, 1),)].copy()
+        if found.size <= 4096:
+            if len(_starts) > 64:
+                _starts.clear()
+            _starts[shape, dim] = found
+    return found
+
+
+def pick(x: ndarray, index: ndarray, dim: int) -> ndarray:
+    """The elements at the positions `index` along one dim; both have the same other dims."""
+    if x.ndim < 2 or not x.flags.c_contiguous or not x.size:
+        return np.take_along_axis(x, index, dim) if x.ndim else x.copy()
+    inner = 1
+    for n in x.shape[dim + 1 :]:
+        inner *= n
+    at = _rows(x.shape, dim) + (index if inner == 1 else index * inner)
+    return x.ravel().take(at)
+
+
 def argsort(x: ndarray, dim: int, descending: bool) -> ndarray:
     """Positions in sorted order; equal elements keep their order in both directions."""
     if x.ndim == 0:

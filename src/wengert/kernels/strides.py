@@ -158,8 +158,11 @@ def add_windows(g: ndarray, shape: tuple, dim: int, size: int, step: int) -> nda
 def expand(x: ndarray, shape: tuple) -> ndarray:
     """Return `x` with sizes of 1 repeated without copying; the result may be written to."""
     lead = len(shape) - x.ndim
+    strides: tuple
     if x.size == 1:
-        strides: tuple = (0,) * len(shape)
+        strides = (0,) * len(shape)
+    elif x.shape == shape[lead:]:
+        strides = (0,) * lead + x.strides
     else:
         strides = (0,) * lead + tuple(
             [s if m == n else 0 for s, m, n in zip(x.strides, x.shape, shape[lead:], strict=True)]

@@ -23,9 +23,10 @@ __all__ = [
     "xavier_normal", "xavier_normal_", "xavier_uniform", "xavier_uniform_", "zeros_",
 ]  # fmt: skip
 
-_LINEAR = frozenset(
-    "linear conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d".split()
-)
+_LINEAR = (
+    "linear", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d",
+    "conv_transpose3d",
+)  # fmt: skip
 _GAINS = {"sigmoid": 1, "tanh": 5.0 / 3, "relu": math.sqrt(2.0), "selu": 3.0 / 4}
 
 
@@ -49,7 +50,7 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     if nonlinearity not in _GAINS:
         raise ValueError(
             f"Unsupported nonlinearity {nonlinearity}; known are leaky_relu, "
-            f"{', '.join([*_GAINS, *sorted(_LINEAR)])}"
+            f"{', '.join([*_GAINS, *_LINEAR])}"
         )
     return _GAINS[nonlinearity]
 
@@ -227,7 +228,7 @@ def xavier_uniform_(
 
 
 def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
-    """Fill with normal numbers of variance gain**2 * 2 / (fan_in + fan_out) (Glorot and Bengio, 2010).
+    """Fill with normal numbers of the variance of `xavier_uniform_`.
 
     ValueError for fewer than 2 dims.
     """
@@ -260,7 +261,7 @@ def kaiming_uniform_(
     >>> import wengert as torch
     >>> g = torch.manual_seed(0)
     >>> torch.nn.init.kaiming_uniform_(torch.empty(1, 3), nonlinearity="relu")
-    tensor([[-0.0106,  0.7586, -1.1639]])
+    tensor([[-0.0106,  0.7586, -1.1640]])
     """
     std = _kaiming_std(tensor, a, mode, nonlinearity)
     if std is None:

@@ -35,11 +35,11 @@ def _linear_jvp(xp: Any, xs: Any, ts: Any, out: Any, params: Any) -> Any:
 
 
 # x is the bias (one number per output), y the input, z the weight: the order of PyTorch's node
-_RULES: dict[str, Any] = dict(
-    x=lambda xp, g: xp.sum(g, (0,) if g.ndim == 2 else tuple(range(g.ndim - 1)), False),
-    y=lambda xp, g, z: xp.mm(g, z),
-    z=lambda xp, g, y: xp.mm_tn(g, y),
-)
+_RULES: dict[str, Any] = {
+    "x": lambda xp, g: xp.sum(g, (0,) if g.ndim == 2 else tuple(range(g.ndim - 1)), False),
+    "y": lambda xp, g, z: xp.mm(g, z),
+    "z": lambda xp, g, y: xp.mm_tn(g, y),
+}
 _SAVED = {"y": "mat1", "z": "mat2"}
 
 _linear_op = primitive(

@@ -149,11 +149,11 @@ def _trunc_kernel(x: Any, y: Any) -> Any:
     return np.trunc(x / y)
 
 
-div_floor = elementwise("div_floor(x, y)", _floor_kernel, node="DivBackward1",
+div_floor = elementwise("div_floor(x, y)", _floor_kernel, node="DivBackward2",
                         x=lambda xp, g: xp.zeros_like(g),
                         y=lambda xp, g: xp.zeros_like(g))  # fmt: skip
 
-div_trunc = elementwise("div_trunc(x, y)", _trunc_kernel, node="DivBackward1",
+div_trunc = elementwise("div_trunc(x, y)", _trunc_kernel, node="DivBackward2",
                         x=lambda xp, g: xp.zeros_like(g),
                         y=lambda xp, g: xp.zeros_like(g))  # fmt: skip
 

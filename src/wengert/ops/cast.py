@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import builtins
 import warnings
+from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -44,11 +45,14 @@ cast_whole.__doc__ = "Cast to bool or an integer dtype: a constant."
 
 def converted(x: Tensor, d: dtypes.dtype) -> Tensor:
     """Return a copy of a tensor in another dtype (or its own), recorded where that makes sense."""
+    result: Tensor
     if d.category < dtypes.FLOAT:
-        return cast_whole(x, d)
+        result = cast_whole(x, d)
+        return result
     if x._spec.dtype.category == dtypes.COMPLEX and d.category == dtypes.FLOAT:
         _warn_imaginary()
-    return cast(x, d)
+    result = cast(x, d)
+    return result
 
 
 _warned = False
@@ -103,7 +107,7 @@ def _read_to(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[dtypes.dtyp
     else:
         if rest and not _is_dtype(rest[0]):
             where = rest.pop(0)
-            if isinstance(where, (float, bool)) or isinstance(where, builtins.type):
+            if not isinstance(where, (str, int, device, NoneType)) or isinstance(where, bool):
                 raise TypeError(_bad_to(args, kwargs))
         if rest and (rest[0] is None or _is_dtype(rest[0])):
             d = rest.pop(0)
@@ -119,13 +123,13 @@ def _read_to(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[dtypes.dtyp
 
 
 def _is_dtype(x: Any) -> bool:
-    return isinstance(x, (dtypes.dtype, np.dtype)) or (
-        isinstance(x, builtins.type) and (x in (float, int, bool, complex) or issubclass(x, np.generic))
-    )
+    if isinstance(x, builtins.type):
+        return x in (float, int, bool, complex) or issubclass(x, np.generic)
+    return isinstance(x, (dtypes.dtype, np.dtype))
 
 
 def _bad_to(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
-    got = [_kind(a) for a in args] + [f"{k}={_kind(v)}" for k, v in kwargs.items()]
+    got = [*map(_kind, args), *(f"{k}={_kind(v)}" for k, v in kwargs.items())]
     return (
         f"to() received an invalid combination of arguments - got ({', '.join(got)}), but expected "
         "one of:\n * (torch.device device = None, torch.dtype dtype = None, bool non_blocking = "

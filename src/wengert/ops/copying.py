@@ -57,7 +57,7 @@ def _copy(self: Tensor) -> Tensor:
 
 
 def _deepcopy(self: Tensor, memo: dict[int, Any]) -> Tensor:
-    done = memo.get(id(self))
+    done: Tensor | None = memo.get(id(self))
     if done is not None:
         return done
     if not self.is_leaf:

@@ -14,14 +14,40 @@ from ..core.size import size_of
 from ..core.tensor import Tensor
 from ..kernels import dtypes, layouts
 from .checking import check_tensor
-from .data import as_tensor, asarray, copied, from_numpy, frombuffer, legacy_tensor, tensor, typed_tensor
+from .data import (
+    as_tensor,
+    asarray,
+    copied,
+    from_numpy,
+    frombuffer,
+    legacy_tensor,
+    tensor,
+    typed_tensor,
+)  # fmt: skip
 from .options import check_options, default_dtype, delivered, format_name, made
 from .ranges import arange, linspace, logspace
 
 __all__ = [
-    "arange", "as_tensor", "asarray", "empty", "empty_like", "empty_strided", "eye",
-    "frombuffer", "from_numpy", "full", "full_like", "legacy_tensor", "linspace", "logspace",
-    "ones", "ones_like", "scalar_tensor", "tensor", "zeros", "zeros_like",
+    "arange",
+    "as_tensor",
+    "asarray",
+    "empty",
+    "empty_like",
+    "empty_strided",
+    "eye",
+    "from_numpy",
+    "frombuffer",
+    "full",
+    "full_like",
+    "legacy_tensor",
+    "linspace",
+    "logspace",
+    "ones",
+    "ones_like",
+    "scalar_tensor",
+    "tensor",
+    "zeros",
+    "zeros_like",
 ]  # fmt: skip
 
 
@@ -194,7 +220,7 @@ def integer(x: Any, caller: str, name: str, position: int) -> int:
     try:
         if isinstance(x, bool):
             raise TypeError
-        return x.__index__()
+        return int(x.__index__())
     except (AttributeError, TypeError):
         raise TypeError(
             f"{caller}(): argument '{name}' (position {position}) must be int, not "
@@ -355,7 +381,9 @@ def full_like(
 
 
 @public("Tensor")
-def new_zeros(self: Tensor, *args: Any, size: Any = None, dtype: Any = None, **options: Any) -> Tensor:
+def new_zeros(
+    self: Tensor, *args: Any, size: Any = None, dtype: Any = None, **options: Any
+) -> Tensor:
     """Return a tensor of zeros of the given size and of this tensor's dtype.
 
     >>> import wengert as torch
@@ -366,7 +394,9 @@ def new_zeros(self: Tensor, *args: Any, size: Any = None, dtype: Any = None, **o
 
 
 @public("Tensor")
-def new_ones(self: Tensor, *args: Any, size: Any = None, dtype: Any = None, **options: Any) -> Tensor:
+def new_ones(
+    self: Tensor, *args: Any, size: Any = None, dtype: Any = None, **options: Any
+) -> Tensor:
     """Return a tensor of ones of the given size and of this tensor's dtype.
 
     >>> import wengert as torch
@@ -377,7 +407,9 @@ def new_ones(self: Tensor, *args: Any, size: Any = None, dtype: Any = None, **op
 
 
 @public("Tensor")
-def new_empty(self: Tensor, *args: Any, size: Any = None, dtype: Any = None, **options: Any) -> Tensor:
+def new_empty(
+    self: Tensor, *args: Any, size: Any = None, dtype: Any = None, **options: Any
+) -> Tensor:
     """Return an uninitialised tensor of the given size and of this tensor's dtype.
 
     >>> import wengert as torch
@@ -388,7 +420,9 @@ def new_empty(self: Tensor, *args: Any, size: Any = None, dtype: Any = None, **o
 
 
 @public("Tensor")
-def new_full(self: Tensor, size: Any, fill_value: Any, *, dtype: Any = None, **options: Any) -> Tensor:
+def new_full(
+    self: Tensor, size: Any, fill_value: Any, *, dtype: Any = None, **options: Any
+) -> Tensor:
     """Return a tensor of the given size and of this tensor's dtype, filled with one number.
 
     >>> import wengert as torch

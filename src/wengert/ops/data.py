@@ -201,7 +201,7 @@ def asarray(
         shared = obj
     elif isinstance(obj, np.ndarray):
         shared = _shared(obj)
-    elif isinstance(obj, np.generic) or isinstance(obj, (list, tuple, int, float, complex)):
+    elif isinstance(obj, (np.generic, list, tuple, int, float, complex)):
         shared = None
     elif hasattr(obj, "__dlpack__"):
         shared = wrap(np.from_dlpack(obj))
@@ -295,8 +295,8 @@ def legacy_tensor(cls: type, *args: Any, device: Any = None, **unknown: Any) -> 
     """
     for name in unknown:
         raise TypeError(
-            f"new() received an invalid combination of arguments: {cls.__name__}(...) takes data or "
-            f"sizes, not '{name}'; use torch.tensor(data, {name}=...)"
+            f"new() received an invalid combination of arguments: {cls.__name__}(...) takes data "
+            f"or sizes, not '{name}'; use torch.tensor(data, {name}=...)"
         )
     check_options("new", None, device)
     t = typed_tensor(None, args)
@@ -323,7 +323,8 @@ def typed_tensor(d: dtypes.dtype | None, args: tuple[Any, ...]) -> Tensor:
     if isinstance(first, Tensor):
         if d is not None and first._spec.dtype is not d:
             raise TypeError(f"expected a tensor of dtype {d}, got one of {first._spec.dtype}")
-        return TENSORS.alias(first)
+        result: Tensor = TENSORS.alias(first)  # type: ignore[attr-defined]
+        return result
     if first is None or isinstance(first, (float, bool, complex)):
         raise TypeError(f"new(): data must be a sequence (got {type(first).__name__})")
     return copied(first, wanted, False, "new", "torch.Tensor")

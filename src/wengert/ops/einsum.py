@@ -6,6 +6,7 @@ of both that the result lacks are summed. Its two derivatives are contractions a
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import Any
 
 from ..core.define import primitive
@@ -128,10 +129,15 @@ def _labelled(
                 )
             have = sizes.get(c, 1)
             if have != 1 and n != 1 and have != n:
-                what = f"subscript {c}" if isinstance(c, str) else "a dimension of the ellipsis"
+                if not isinstance(c, str):
+                    raise RuntimeError(
+                        f"einsum(): dimension {mine.index(c)} covered by ellipsis in operand {op} "
+                        f"has size {n} which does not broadcast with previously seen ellipsis with "
+                        f"size {have} for the respective dimension"
+                    )
                 raise RuntimeError(
-                    f"einsum(): {what} has size {n} for operand {op} which does not broadcast with "
-                    f"previously seen size {have}"
+                    f"einsum(): subscript {c} has size {n} for operand {op} which does not "
+                    f"broadcast with previously seen size {have}"
                 )
             sizes[c] = n if have == 1 else have
         labels.append(mine)
@@ -240,12 +246,10 @@ def _paired(labels: list[list], result: list, sizes: dict) -> tuple[list, list]:
     live = dict(enumerate(labels))
     while len(live) > 1:
         choices = []
-        for i in live:
-            for j in live:
-                if i < j:
-                    needed = set(result).union(*(live[m] for m in live if m not in (i, j)))
-                    made = [c for c in dict.fromkeys(live[i] + live[j]) if c in needed]
-                    choices.append((count(made) - count(live[i]) - count(live[j]), i, j, made))
+        for (i, x), (j, y) in combinations(live.items(), 2):
+            needed = set(result).union(*(o for m, o in live.items() if m not in (i, j)))
+            made = [c for c in dict.fromkeys(x + y) if c in needed]
+            choices.append((count(made) - count(x) - count(y), i, j, made))
         _, i, j, made = min(choices, key=lambda c: c[:3])
         x, y = live.pop(i), live.pop(j)
         if not live:  # the last product can come out in the order that is asked for
@@ -393,4 +397,4 @@ def kron(input: Tensor, other: Tensor) -> Tensor:
     b = (1,) * (rank - m) + tuple(other.shape)
     x = T.reshape(input, sum([(s, 1) for s in a], ()))
     y = T.reshape(other, sum([(1, s) for s in b], ()))
-    return T.reshape(x * y, tuple([i * j for i, j in zip(a, b, strict=True)]))
+    return T.unsafe_view(x * y, tuple([i * j for i, j in zip(a, b, strict=True)]))

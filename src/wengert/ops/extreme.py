@@ -10,8 +10,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from ..core import return_types as rt
 from ..core.define import plain, primitive
 from ..core.op import TENSORS as T
@@ -19,12 +17,15 @@ from ..core.registry import numpy_names, public
 from ..core.tensor import Tensor
 from ..kernels import reduce as k
 from ..kernels.dims import wrap_dim
+from ..kernels.sort import pick
 from .reduce import Dims, checked, dims_of
 
 
 # ------------------------------------------------------------------- picking by position
 def _pick(x: Any, y: Any, dim: int, keepdim: bool) -> Any:
-    return k.along(x, y if keepdim or not x.ndim else np.expand_dims(y, dim), dim).reshape(y.shape)
+    if keepdim or not x.ndim:
+        return pick(x, y, dim)
+    return pick(x, y.reshape((*y.shape[:dim], 1, *y.shape[dim:])), dim).reshape(y.shape)
 
 
 def _unpick(xp: Any, g: Any, y: Any, x_spec: Any, dim: int, keepdim: bool) -> Any:
@@ -83,7 +84,9 @@ _max_all = _sharing("max_all(x, *, dim, keepdim)", k.amax, True, "MaxBackward1")
 _min_all = _sharing("min_all(x, *, dim, keepdim)", k.amin, True, "MinBackward1")
 
 
-def _nonempty(input: Tensor, dims: tuple | None, caller: str, error: type = RuntimeError) -> None:
+def _nonempty(
+    input: Tensor, dims: tuple | None, caller: str, error: type = RuntimeError, colon: str = ""
+) -> None:
     """Raise PyTorch's error if some reduced dim has no elements."""
     s = input._spec
     if s.numel:
@@ -95,12 +98,16 @@ def _nonempty(input: Tensor, dims: tuple | None, caller: str, error: type = Runt
         )
     for d in dims:
         if s.ndim and s.shape[d] == 0:
-            raise IndexError(f"{caller}(): Expected reduction dim {d} to have non-zero size.")
+            raise IndexError(
+                f"{colon or caller + '():'} Expected reduction dim {d} to have non-zero size."
+            )
 
 
-def _real(input: Any, caller: str) -> Any:
-    checked(input, caller)
-    if input._spec.dtype.is_complex:
+def _real(input: Any, caller: str, kernel: str | None = None) -> Any:
+    d = checked(input, caller)._spec.dtype
+    if d.is_complex:
+        if kernel is not None:
+            raise NotImplementedError(f"\"{kernel}\" not implemented for '{d.scalar_name}'")
         raise RuntimeError(f"{caller}(): does not support complex input")
     return input
 
@@ -114,16 +121,15 @@ def _extreme(
         other = dim
     if other is not None:
         return binary(input, other)
-    _real(input, name)
+    _real(input, name, f"{name}_all" if dim is None else None)
     if dim is None:
         _nonempty(input, None, name)
         return call(input, None, False)
-    if dim.__class__ is not int:
-        if isinstance(dim, (tuple, list, float)):
-            raise TypeError(
-                f"{name}() received an invalid combination of arguments: dim must be an int (use "
-                f"a{name}() for several dims) and `other` a Tensor, not {type(dim).__name__}"
-            )
+    if isinstance(dim, (tuple, list, float)):
+        raise TypeError(
+            f"{name}() received an invalid combination of arguments: dim must be an int (use "
+            f"a{name}() for several dims) and `other` a Tensor, not {type(dim).__name__}"
+        )
     dim = wrap_dim(dim, input._spec.ndim)
     _nonempty(input, (dim,), name)
     at = find(input, dim if input._spec.ndim else None, keepdim)
@@ -180,7 +186,7 @@ def amax(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     >>> torch.tensor([[1., 5.], [7., 2.]]).amax(dim=(0, 1))
     tensor(7.)
     """
-    _real(input, "amax")
+    _real(input, "amax", "max_values_cpu")
     dims = None if isinstance(dim, (tuple, list)) and not dim else dims_of(dim, input._spec.ndim)
     _nonempty(input, dims, "amax")
     return _amax(input, dims, keepdim)
@@ -196,7 +202,7 @@ def amin(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     tensor([[1.],
             [2.]])
     """
-    _real(input, "amin")
+    _real(input, "amin", "min_values_cpu")
     dims = None if isinstance(dim, (tuple, list)) and not dim else dims_of(dim, input._spec.ndim)
     _nonempty(input, dims, "amin")
     return _amin(input, dims, keepdim)
@@ -249,7 +255,7 @@ def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> 
             "aminmax(): cannot compute aminmax over an empty dimension as the operation has no "
             "identity."
         )
-    _nonempty(input, dims, "aminmax")
+    _nonempty(input, dims, "aminmax", colon="aminmax:")
     return rt.make(rt.aminmax, *_aminmax(input, dims if input._spec.ndim else None, keepdim))
 
 

@@ -18,6 +18,7 @@ from ..core.tensor import Tensor, wrap
 from ..kernels import scatter as kernels
 from ..kernels.dims import broadcast_shapes, count, shown, wrap_dim
 from .checking import check_tensor
+from .quiet import quiet
 from .shape import expand_op, pick_op, reshape_any, spec_in, view_op
 from .write import as_number, direct, is_number
 
@@ -310,7 +311,10 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
                 f"{t.numel} value(s)"
             )
         return reshape_any(index_select_op(view_op(input, (1,)), _vector(at), 0), ())
-    return index_select_op(input, _vector(at), d)
+    at = _vector(at)
+    if quiet((input, at)):
+        return wrap(_select_kernel(input._array, at._array, d))
+    return index_select_op(input, at, d)
 
 
 def _vector(index: Tensor) -> Tensor:
@@ -328,7 +332,10 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False)
     tensor([[1, 1],
             [4, 3]])
     """
-    return gather_op(*_along_dim(input, dim, index, "gather"))
+    x, at, d = _along_dim(input, dim, index, "gather")
+    if quiet((x, at)):
+        return wrap(kernels.gather(x._array, at._array, d))
+    return gather_op(x, at, d)
 
 
 @public("torch", "Tensor")
@@ -424,7 +431,7 @@ def scatter(
         number = as_number(src, x._spec.dtype)
         if reduce is None:
             return scatter_value(x, at, d, number)
-        src = wrap(np.full(at._spec.shape, number))
+        src = wrap(np.full(at._spec.shape, number, x._spec.np))
         return scatter_reduce_op(x, src, at, d, "sum" if reduce == "add" else "prod", True)
     args = _scatter("scatter", input, dim, index, src)
     if reduce is None:

@@ -12,13 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from ..core import errors, state
+from ..core import errors
 from ..core.define import primitive
 from ..core.inplace import bump, write
+from ..core.record import view1
 from ..core.registry import public
 from ..core.tensor import Tensor, wrap
+from ..kernels import dtypes
 from ..kernels import scatter as kernels
 from ..kernels.dims import count, expanded, shown
+from .quiet import quiet
 from .shape import alias, expand_op, pick_op, reshape_any, select_op, slice_op, spec_in
 from .write import as_number, assign, copy_, direct, fill_as, is_number
 
@@ -51,6 +54,8 @@ index_put_op = primitive("opaque", "index_put(x, y, z, *, dims, accumulate)", ke
                          x=_blanked,
                          y=lambda xp, g, z, dims: xp.index(g, z, dims),
                          jvp=_put_jvp)  # fmt: skip
+
+_SELECT, _SLICE, _PICK = select_op.op, slice_op.op, pick_op.op
 
 # ------------------------------------------------------------------- reading a key
 _NOT_AN_INDEX = (
@@ -256,7 +261,11 @@ def positions(shape: tuple, indices: list) -> tuple[Tensor, tuple]:
         else:
             dims.append(d)
             arrays.append(a)
-    flat: Any = 0
+    try:
+        flat: Any = np.ravel_multi_index(arrays, [shape[d] for d in dims])
+        return wrap(np.asarray(flat)), tuple(dims)
+    except ValueError:  # negative, out of bounds, or of shapes that don't broadcast
+        flat = 0
     for k, (d, a) in enumerate(zip(dims, arrays, strict=True)):
         n = shape[d]
         kernels.check_bounds(a, n, kernels.out_of_bounds(k, n, IndexError), negative=True)
@@ -286,16 +295,16 @@ def getitem(x: Tensor, key: Any) -> Tensor:
             raise _scalar_index()
         n = shape[0]
         if -n <= key < n:
-            return select_op(x, 0, key)
+            return view1(_SELECT, x, (0, key))
         raise IndexError(f"index {key} is out of bounds for dimension 0 with size {n}")
     if c is slice and shape:
         start, stop, step = key.indices(shape[0])
         if step < 0:
             raise ValueError("step must be greater than zero")
-        return slice_op(x, 0, slice(start, max(start, stop), step))
+        return view1(_SLICE, x, (0, slice(start, max(start, stop), step)))
     basic, name, indices = parse(shape, key)
     if basic is not None:
-        x = pick_op(x, basic, name)
+        x = view1(_PICK, x, (basic, name))
     elif not indices:
         return alias(x)
     return indexed(x, indices) if indices else x
@@ -303,10 +312,36 @@ def getitem(x: Tensor, key: Any) -> Tensor:
 
 def indexed(x: Tensor, indices: list) -> Tensor:
     """Return x at index arrays."""
+    if len(indices) > 1 and quiet((x,)):
+        found = _natively(x._array, indices)
+        if found is not None:
+            return wrap(found)
     y, dims = positions(x._spec.shape, indices)
-    if x._edge is None and state.MODE is None and x._spec.plain and y._spec.plain:
+    if quiet((x, y)):
         return wrap(kernels.index(x._array, y._array, dims))
     return index_op(x, y, dims)
+
+
+def native_key(indices: list, ndim: int) -> tuple:
+    """Return the key by which NumPy understands index arrays."""
+    key: list = [_FULL] * ndim
+    gone = 0
+    for d, y in indices:
+        a = _array_of(y)
+        key[d - gone] = a
+        if _is_mask(y):
+            del key[d - gone + 1 : d - gone + a.ndim]
+            gone += a.ndim - 1
+    return tuple(key)
+
+
+def _natively(a: np.ndarray, indices: list) -> np.ndarray | None:
+    """Let NumPy read several index arrays at once; None if it refuses (then we say why)."""
+    try:
+        out = a[native_key(indices, a.ndim)]
+    except IndexError:
+        return None
+    return out if out.flags.c_contiguous else np.ascontiguousarray(out)
 
 
 # ------------------------------------------------------------------- x[key] = value
@@ -327,23 +362,30 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
             fill_as(view, value, "FillBackward3")
         return
     out = x._array if basic is None else x._array[basic]
-    if isinstance(value, Tensor):
+    if not isinstance(value, Tensor):
+        number = as_number(value, x._spec.dtype)
+        if not indices:
+            out.fill(number)
+        elif len(indices) == 1 and _is_mask(indices[0][1]):
+            d, mask = indices[0]
+            a = _array_of(mask)
+            np.copyto(out, number, where=a.reshape(a.shape + (1,) * (out.ndim - d - a.ndim)))
+        else:
+            try:
+                out[native_key(indices, out.ndim)] = number
+            except IndexError:
+                y, dims = positions(out.shape, indices)
+                _within(y._array, out.shape, dims)  # the same refusal in PyTorch's words
+                raise
+    elif not indices:
         v = value._array
-    else:
-        v = as_number(value, x._spec.dtype)
-    if not indices:
-        if v.ndim and v.shape != out.shape:
+        if v.shape != out.shape:
             v = _squeezed_array(v, out.ndim)
             _expandable(value, v.shape, out.shape)
         assign(out, v)
-    elif len(indices) == 1 and v.ndim == 0 and _is_mask(indices[0][1]):
-        d, mask = indices[0]
-        a = _array_of(mask)
-        _same_dtype(x, value)
-        np.copyto(out, v, where=a.reshape(a.shape + (1,) * (out.ndim - d - a.ndim)))
     else:
         y, dims = positions(out.shape, indices)
-        _write(x, out, y._array, dims, value, v, False)
+        _write(out, y._array, dims, value, False)
     bump(x)
 
 
@@ -374,12 +416,11 @@ def _expandable(value: Any, shape: tuple, target: tuple) -> None:
     expanded(shape, tuple(target), value._spec.dtype.scalar_name)
 
 
-def _same_dtype(x: Tensor, value: Any) -> None:
-    if isinstance(value, Tensor) and value._spec.dtype is not x._spec.dtype:
+def _same_dtype(d: Any, value: Tensor) -> None:
+    if value._spec.dtype is not d:
         raise RuntimeError(
             "Index put requires the source and destination dtypes match, got "
-            f"{x._spec.dtype.scalar_name} for the destination and "
-            f"{value._spec.dtype.scalar_name} for the source."
+            f"{d.scalar_name} for the destination and {value._spec.dtype.scalar_name} for the source."
         )
 
 
@@ -403,20 +444,22 @@ def _broadcasts(v: tuple, target: tuple) -> bool:
     )
 
 
-def _write(
-    x: Tensor, out: np.ndarray, y: np.ndarray, dims: tuple, value: Any, v: Any, accumulate: bool
-) -> None:
-    """Check everything, then write `v` into the memory `out`."""
+def _write(out: np.ndarray, y: np.ndarray, dims: tuple, value: Tensor, accumulate: bool) -> None:
+    """Check everything, then write `value` into the memory `out`."""
     target = result_shape(out.shape, y.shape, dims)
-    v = _squeezed_array(v, len(target)) if v.ndim else v
+    v = _squeezed_array(value._array, len(target))
     if not _broadcasts(v.shape, target):
         raise _mismatch(v.shape, target)
-    _same_dtype(x, value)
-    n = count([out.shape[d] for d in dims])
-    kernels.check_bounds(y, n, kernels.out_of_bounds(0, n, IndexError), negative=True)
+    _same_dtype(dtypes.of(out.dtype), value)
+    _within(y, out.shape, dims)
     if np.may_share_memory(out, v):
         v = v.copy()
     kernels.put(out, v, y, dims, accumulate)
+
+
+def _within(y: np.ndarray, shape: tuple, dims: tuple) -> None:
+    n = count([shape[d] for d in dims])
+    kernels.check_bounds(y, n, kernels.out_of_bounds(0, n, IndexError), negative=True)
 
 
 def _put(t: Tensor, y: Tensor, dims: tuple, value: Any, accumulate: bool) -> Tensor:
@@ -427,14 +470,13 @@ def _put(t: Tensor, y: Tensor, dims: tuple, value: Any, accumulate: bool) -> Ten
 def _put_into(x: Tensor, y: Tensor, dims: tuple, value: Any, accumulate: bool) -> Tensor:
     s = x._spec
     if not isinstance(value, Tensor):
-        value = wrap(np.asarray(as_number(value, s.dtype)))
+        value = wrap(np.asarray(as_number(value, s.dtype), s.np))
     target = result_shape(tuple(s.shape), y._spec.shape, dims)
     v = _squeezed(value, len(target))
     if not _broadcasts(v._spec.shape, target):
         raise _mismatch(v._spec.shape, target)
-    _same_dtype(x, value)
-    n = count([s.shape[d] for d in dims])
-    kernels.check_bounds(y._array, n, kernels.out_of_bounds(0, n, IndexError), negative=True)
+    _same_dtype(s.dtype, value)
+    _within(y._array, tuple(s.shape), dims)
     return index_put_op(x, v if v._spec.shape == target else expand_op(v, target), y, dims, accumulate)
 
 
@@ -490,7 +532,7 @@ def index_put_(self: Tensor, indices: Any, values: Tensor, accumulate: bool = Fa
     """Write (or add) `values` at index tensors, one per dim, in place; return self."""
     y, dims = positions(self._spec.shape, _read_indices(self, indices, "index_put_"))
     if direct(self, values):
-        _write(self, self._array, y._array, dims, values, values._array, accumulate)
+        _write(self._array, y._array, dims, values, accumulate)
         bump(self)
         return self
     return _put(self, y, dims, values, accumulate)

@@ -11,10 +11,11 @@ import numpy as np
 
 from ..core.define import primitive, utility
 from ..core.op import TENSORS
-from ..core.registry import numpy_names, public
+from ..core.registry import public
 from ..core.tensor import Tensor, wrap
 from ..kernels import dtypes
 from ..kernels.dims import as_int, as_ints, shown, wrap_dim
+from .quiet import quiet, with_out
 from .shape import (
     at_dim, atleast_1d, atleast_2d, atleast_3d, clone_op, expand_op, reshape_any, slice_op, spec_in,
     unsafe_view, view_op,
@@ -147,9 +148,8 @@ def _one_dtype(xs: list[Tensor]) -> list[Tensor]:
     return [x if x._spec.dtype is d else TENSORS.cast(x, d) for x in xs]
 
 
-@public("torch", out=True)
-@numpy_names
-def cat(tensors: Any, dim: int = 0) -> Tensor:
+@public("torch")
+def cat(tensors: Any, dim: int = 0, *, axis: int | None = None, out: Any = None) -> Tensor:
     """Join tensors along a dim; their other sizes must agree. Empty 1-d tensors are passed over.
 
     >>> import wengert as torch
@@ -157,6 +157,10 @@ def cat(tensors: Any, dim: int = 0) -> Tensor:
     tensor([[1., 1.],
             [0., 0.]])
     """
+    if out is not None:
+        return with_out(out, cat, "cat", (tensors, dim), {"axis": axis})
+    if axis is not None:
+        dim = axis
     xs = _all_tensors(tensors, "cat")
     if not xs:
         raise ValueError("torch.cat(): expected a non-empty list of Tensors")
@@ -166,7 +170,10 @@ def cat(tensors: Any, dim: int = 0) -> Tensor:
         if s is not first or s.ndim == 0 or s.shape == (0,):
             xs = _check_cat(xs, dim)
             break
-    return cat_op(xs, wrap_dim(dim, xs[0]._spec.ndim))
+    d = wrap_dim(dim, xs[0]._spec.ndim)
+    if quiet(xs):
+        return wrap(_cat_kernel([x._array for x in xs], d))
+    return cat_op(xs, d)
 
 
 def _check_cat(xs: list[Tensor], dim: int) -> list[Tensor]:
@@ -199,12 +206,11 @@ def _check_cat(xs: list[Tensor], dim: int) -> list[Tensor]:
 
 
 for _name in ("concat", "concatenate"):
-    public("torch", name=_name, out=True)(cat)
+    public("torch", name=_name)(cat)
 
 
-@public("torch", out=True)
-@numpy_names
-def stack(tensors: Any, dim: int = 0) -> Tensor:
+@public("torch")
+def stack(tensors: Any, dim: int = 0, *, axis: int | None = None, out: Any = None) -> Tensor:
     """Join tensors of one shape along a new dim.
 
     >>> import wengert as torch
@@ -212,6 +218,10 @@ def stack(tensors: Any, dim: int = 0) -> Tensor:
     tensor([[1, 3],
             [2, 4]])
     """
+    if out is not None:
+        return with_out(out, stack, "stack", (tensors, dim), {"axis": axis})
+    if axis is not None:
+        dim = axis
     xs = _all_tensors(tensors, "stack")
     if not xs:
         raise RuntimeError("stack expects a non-empty TensorList")
@@ -225,6 +235,8 @@ def stack(tensors: Any, dim: int = 0) -> Tensor:
                     f"0 and {shown(x._spec.shape)} at entry {k}"
                 )
         xs = _one_dtype(xs)
+    if quiet(xs):
+        return wrap(_stack_kernel([x._array for x in xs], d))
     return stack_op(xs, d)
 
 

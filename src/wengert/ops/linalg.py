@@ -15,10 +15,12 @@ from ..core.registry import public
 from ..core.tensor import Tensor, wrap
 from ..kernels import linalg as k
 from ..kernels.dims import broadcast_shapes, shown, wrap_dim
-from .decompose import _matrices, inv, solve
+from .inverse import inv, solve
 from .matmul import matmul
-from .norm import linalg_norm, matrix_norm
+from .matrices import matrices
+from .norm import matrix_norm
 from .reduce import checked
+from .spectral import svdvals
 
 _cross = primitive(
     "bilinear", "linalg_cross(x, y, *, dim)", k.cross,
@@ -188,7 +190,7 @@ def matrix_power(A: Tensor, n: int) -> Tensor:
             f"matrix_power(): argument 'n' (position 2) must be int, not {type(n).__name__}"
         ) from None
     if s.ndim < 2 or s.shape[-1] != s.shape[-2]:
-        _matrices(A, "linalg.matrix_power")
+        matrices(A, "linalg.matrix_power")
     if n == 0:
         return T.where(wrap(np.zeros((), bool)), A, T.eye_like(A))  # constant, but part of the graph
     base = inv(A) if n < 0 else A
@@ -256,12 +258,10 @@ def cond(A: Tensor, p: Any = None) -> Tensor:
     tensor(2.)
     """
     if p is None or p in (2, -2):
-        from .decompose import svdvals
-
         S = svdvals(A)
         first, last = T.select(S, S.ndim - 1, 0), T.select(S, S.ndim - 1, S.shape[-1] - 1)
         return last / first if p == -2 else first / last
-    _matrices(A, "linalg.cond")
+    matrices(A, "linalg.cond")
     return matrix_norm(A, p) * matrix_norm(inv(A), p)
 
 
@@ -282,5 +282,3 @@ def vander(x: Tensor, N: int | None = None) -> Tensor:
     powers = T.expand(T.unsqueeze(x, s.ndim), (*s.shape, n - 1))
     return T.cat([one, powers.cumprod(-1)], s.ndim)
 
-
-__all__ = ["chain_matmul", "cond", "cross", "linalg_norm", "matrix_power", "multi_dot", "vecdot"]

@@ -14,6 +14,7 @@ from ..kernels import scatter as kernels
 from ..kernels.dims import as_int, broadcast_shapes, shown, wrap_dim
 from .checking import check_tensor
 from .gather import _linear
+from .quiet import quiet
 from .shape import diagonal_op, expand_op, reshape_any, select_op, slice_op, spec_in
 from .write import as_number, direct, is_number
 
@@ -28,8 +29,15 @@ where_op = elementwise("where(x, y, z)", _where_kernel, skip=("x",),
                        y=lambda xp, g, x: xp.where(x, g, xp.zeros_like(g)),
                        z=lambda xp, g, x: xp.where(x, xp.zeros_like(g), g))  # fmt: skip
 
-masked_fill_op = elementwise("masked_fill(x, y, *, value)",
-                             lambda x, y, value: np.where(y, np.asarray(value, x.dtype), x),
+def _fill_kernel(x: np.ndarray, y: np.ndarray, value: Any) -> np.ndarray:
+    if x.shape != y.shape:
+        return np.where(y, np.asarray(value, x.dtype), x)
+    out = x.copy()
+    np.copyto(out, value, where=y)
+    return out
+
+
+masked_fill_op = elementwise("masked_fill(x, y, *, value)", _fill_kernel,
                              promote=None, saved={"y": "mask"},
                              x=lambda xp, g, y: xp.masked_fill(g, y, 0))  # fmt: skip
 
@@ -93,7 +101,25 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
             raise TypeError(
                 f"where(): argument '{name}' must be Tensor or Number, not {type(a).__name__}"
             )
+    if s.dtype.category == 0 and _plainly(condition, input, other):
+        y, z = (a._array if isinstance(a, Tensor) else a for a in (input, other))
+        try:
+            return wrap(np.where(condition._array, y, z))
+        except ValueError:  # shapes that don't broadcast: the row says which
+            pass
     return where_op(condition, input, other)
+
+
+def _plainly(condition: Tensor, y: Any, z: Any) -> bool:
+    """Say whether nothing is recorded and NumPy's own promotion gives PyTorch's dtype."""
+    tensors = [a for a in (y, z) if isinstance(a, Tensor)]
+    if not tensors or not quiet((condition, *tensors)):
+        return False
+    d = tensors[0]._spec.dtype
+    if len(tensors) == 2:
+        return tensors[1]._spec.dtype is d
+    number = z if tensors[0] is y else y
+    return number.__class__ in (int, float) and d.category == 2
 
 
 @public("Tensor", name="where")
@@ -103,30 +129,33 @@ def _where(self: Tensor, condition: Tensor, other: Any) -> Tensor:
 
 
 # ------------------------------------------------------------------- masks
-def _mask(mask: Any, caller: str, name: str, position: int) -> None:
+_C_NAMES = {"float32": "float", "float64": "double", "int64": "long int", "uint8": "unsigned char"}
+
+
+def _mask(mask: Any, caller: str, position: int) -> None:
     check_tensor(mask, caller, "mask", position)
-    if mask._spec.dtype.name != "bool":
-        d = mask._spec.dtype
-        if caller == "masked_select":
-            raise RuntimeError(f"masked_select: expected BoolTensor for mask (it has {d} here)")
-        shown_as = d.scalar_name if caller == "masked_scatter" else name
-        raise RuntimeError(
-            f"{caller}_ only supports boolean masks, but got mask with dtype {shown_as}"
-        )
+    d = mask._spec.dtype
+    if d.category == 0:
+        return
+    if caller == "masked_select":
+        raise RuntimeError(f"masked_select: expected BoolTensor for mask (it has {d} here)")
+    name = d.scalar_name if caller == "masked_scatter" else _C_NAMES.get(d.name, d.name)
+    raise RuntimeError(f"{caller}_ only supports boolean masks, but got mask with dtype {name}")
 
 
 def _masked_fill(x: Tensor, mask: Tensor, value: Any) -> Tensor:
-    broadcast_shapes(tuple(mask._spec.shape), tuple(x._spec.shape))
+    if x._spec.shape != mask._spec.shape:
+        broadcast_shapes(tuple(mask._spec.shape), tuple(x._spec.shape))
     if isinstance(value, Tensor):
         return masked_fill_tensor(x, mask, value)
+    if quiet((x, mask)):
+        return wrap(_fill_kernel(x._array, mask._array, value))
     return masked_fill_op(x, mask, value)
 
 
 def _fill_value(x: Tensor, mask: Any, value: Any) -> Any:
     s = spec_in(x, "masked_fill")
-    check_tensor(mask, "masked_fill", "mask", 2)
-    names = {"float32": "float", "float64": "double", "int64": "long int", "uint8": "unsigned char"}
-    _mask(mask, "masked_fill", names.get(mask._spec.dtype.name, mask._spec.dtype.name), 2)
+    _mask(mask, "masked_fill", 2)
     if isinstance(value, Tensor):
         if value._spec.ndim:
             raise RuntimeError(
@@ -193,7 +222,7 @@ def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     tensor([2., 3.])
     """
     spec_in(input, "masked_select")
-    _mask(mask, "masked_select", "", 2)
+    _mask(mask, "masked_select", 2)
     return masked_select_op(*_spread(input, mask))
 
 
@@ -206,7 +235,7 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     tensor([1., 0., 2.])
     """
     s = spec_in(input, "masked_scatter")
-    _mask(mask, "masked_scatter", "", 2)
+    _mask(mask, "masked_scatter", 2)
     check_tensor(source, "masked_scatter", "source", 3)
     u = source._spec
     if u.dtype is not s.dtype:

@@ -295,12 +295,12 @@ def _uneven(x: Tensor, y: Tensor) -> Tensor:
             _same_vectors(x, y)
         if m == 1:
             _mat_vec(x, y)
-        if m == 2 or n == 2 and m < 2:
+        if m == 2 or (n == 2 and m < 2):
             _two_mats(x, y, (1, 1), (1, 1))
         _two_stacks(x, y)
     if n == 1:
         out = _stacks(T.unsqueeze(x, 0), y)
-        return T.reshape(out, tuple(out.shape)[:-2] + tuple(out.shape)[-1:])
+        return T.unsafe_view(out, tuple(out.shape)[:-2] + tuple(out.shape)[-1:])
     return _stacks(x, y)
 
 

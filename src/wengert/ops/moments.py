@@ -249,7 +249,7 @@ def cov(
         other = T.conj(other)
     out = T.mm_nt(away, other)
     out = out / free if w is not None or free else out * float("nan")
-    return T.reshape(out, ()) if out.shape == (1, 1) else out
+    return T.squeeze(out, None)
 
 
 @public("torch", "Tensor")

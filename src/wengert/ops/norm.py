@@ -11,9 +11,9 @@ from ..core.tensor import Tensor
 from ..kernels import reduce as k
 from ..kernels.dims import wrap_dim
 from ..kernels.dtypes import as_dtype
-from .decompose import svdvals
 from .extreme import _kept
 from .reduce import Dims, cast, checked, dims_of, over_dims
+from .spectral import svdvals
 
 INF = float("inf")
 

@@ -13,16 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from ..core.numpy_protocol import numpy_function, reduced
+from ..core.numpy_protocol import numpy, numpy_function, reduced
 from ..core.promote import result_dtype
 from ..core.registry import API
 from ..core.tensor import Tensor, as_tensor_arg, wrap
 
 torch = API["torch"]
-_NONE = np._NoValue  # type: ignore[attr-defined]
+_NONE = np._NoValue
 
 
-def tensor_of(x: Any) -> Tensor:
+def tensor_of(x: Any) -> Any:
     """Return an argument as a tensor; lists that hold tensors are stacked, gradients and all."""
     if isinstance(x, Tensor):
         return x
@@ -49,7 +49,7 @@ def _reduction(name: str, *numpy_names: str) -> None:
             return NotImplemented
         x = tensor_of(a)
         if dtype is not None:
-            x = x.to(np.dtype(dtype))  # type: ignore[attr-defined]
+            x = x.to(np.dtype(dtype))
         return reduced(torch[name], x, axis, _given(keepdims) and bool(keepdims))
 
     numpy_function(*numpy_names, always=True)(handler)
@@ -92,9 +92,9 @@ def _spread(name: str) -> None:
             return NotImplemented
         x = tensor_of(a)
         if dtype is not None:
-            x = x.to(np.dtype(dtype))  # type: ignore[attr-defined]
+            x = x.to(np.dtype(dtype))
         elif not x.dtype.is_floating_point and not x.dtype.is_complex:
-            x = x.to(np.float64)  # type: ignore[attr-defined]
+            x = x.to(np.float64)
         n = correction if _given(correction) else ddof
         keep = _given(keepdims) and bool(keepdims)
         return reduced(lambda x, d, k: torch[name](x, d, correction=n, keepdim=k), x, axis, keep)
@@ -126,8 +126,8 @@ def _scan(name: str) -> None:
             return NotImplemented
         x = tensor_of(a)
         if dtype is not None:
-            x = x.to(np.dtype(dtype))  # type: ignore[attr-defined]
-        return torch[name](x.reshape(-1) if axis is None else x, axis or 0)  # type: ignore[attr-defined]
+            x = x.to(np.dtype(dtype))
+        return torch[name](x.reshape(-1) if axis is None else x, axis or 0)
 
     numpy_function(name, always=True)(handler)
 
@@ -208,7 +208,7 @@ def _size(a: Any, axis: Any = None) -> Any:
 
 def _on_values(x: Any) -> Any:
     if isinstance(x, Tensor):
-        return x.numpy(force=True)  # type: ignore[attr-defined]
+        return numpy(x, force=True)
     if isinstance(x, (list, tuple)):
         return type(x)([_on_values(v) for v in x])
     return x
@@ -227,9 +227,10 @@ def _values_only(name: str) -> None:
 
 for _name in (
     "allclose", "argpartition", "argsort", "argwhere", "array_equal", "array_equiv", "can_cast",
-    "common_type", "count_nonzero", "digitize", "empty_like", "flatnonzero", "full_like", "histogram",
-    "iscomplexobj", "isclose", "isin", "isrealobj", "may_share_memory", "min_scalar_type", "nonzero",
-    "ones_like", "result_type", "searchsorted", "shares_memory", "zeros_like",
+    "common_type", "count_nonzero", "digitize", "empty_like", "flatnonzero", "full_like",
+    "histogram", "iscomplexobj", "isclose", "isin", "isrealobj", "may_share_memory",
+    "min_scalar_type", "nonzero", "ones_like", "result_type", "searchsorted", "shares_memory",
+    "zeros_like",
 ):  # fmt: skip
     _values_only(_name)
 
@@ -256,7 +257,7 @@ def _concatenate(
         return NotImplemented
     parts = [tensor_of(x) for x in arrays]
     if axis is None:
-        parts, axis = [x.reshape(-1) for x in parts], 0  # type: ignore[attr-defined]
+        parts, axis = [x.reshape(-1) for x in parts], 0
     joined = torch["cat"](parts, axis)
     return joined if dtype is None else joined.to(np.dtype(dtype))
 
@@ -292,7 +293,7 @@ def _dot(a: Any, b: Any, out: Any = None) -> Any:
         return NotImplemented
     x, y = _same_dtype(a, b)
     if not x.ndim or not y.ndim:
-        return x * y  # type: ignore[operator]
+        return x * y
     if y.ndim <= 2:
         return torch["matmul"](x, y)
     return torch["tensordot"](x, y, dims=([x.ndim - 1], [y.ndim - 2]))
@@ -316,7 +317,7 @@ def _inner(a: Any, b: Any, /) -> Any:
 @numpy_function("vdot")
 def _vdot(a: Any, b: Any, /) -> Any:
     x, y = _same_dtype(a, b)
-    return torch["vdot"](x.reshape(-1), y.reshape(-1))  # type: ignore[attr-defined]
+    return torch["vdot"](x.reshape(-1), y.reshape(-1))
 
 
 @numpy_function("outer")
@@ -324,7 +325,7 @@ def _outer(a: Any, b: Any, out: Any = None) -> Any:
     if _given(out):
         return NotImplemented
     x, y = _same_dtype(a, b)
-    return torch["outer"](x.reshape(-1), y.reshape(-1))  # type: ignore[attr-defined]
+    return torch["outer"](x.reshape(-1), y.reshape(-1))
 
 
 @numpy_function("tensordot")
@@ -347,24 +348,26 @@ def _take(
         return NotImplemented
     x, at = tensor_of(a), np.asarray(_on_values(indices))
     if axis is None:
-        x, axis = x.reshape(-1), 0  # type: ignore[attr-defined]
+        x, axis = x.reshape(-1), 0
     key = (slice(None),) * (axis % x.ndim) + (wrap(at.astype(np.int64)),)
-    return x[key]  # type: ignore[index]
+    return x[key]
 
 
 @numpy_function("take_along_axis")
 def _take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Any:
     x, at = tensor_of(arr), np.asarray(_on_values(indices)).astype(np.int64)
     if axis is None:
-        x, axis = x.reshape(-1), 0  # type: ignore[attr-defined]
+        x, axis = x.reshape(-1), 0
     return torch["take_along_dim"](x, wrap(at), axis)
 
 
 @numpy_function("sort")
-def _sort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Any:
+def _sort(
+    a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None
+) -> Any:
     x = tensor_of(a)
     if axis is None:
-        x, axis = x.reshape(-1), 0  # type: ignore[attr-defined]
+        x, axis = x.reshape(-1), 0
     return torch["sort"](x, dim=axis)[0]
 
 
@@ -400,7 +403,7 @@ def _flip(m: Any, axis: Any = None) -> Any:
 
 
 @numpy_function("tile")
-def _tile(A: Any, reps: Any) -> Any:  # noqa: N803 (NumPy's name)
+def _tile(A: Any, reps: Any) -> Any:
     return torch["tile"](tensor_of(A), (reps,) if isinstance(reps, int) else tuple(reps))
 
 
@@ -452,7 +455,7 @@ def _ptp(a: Any, axis: Any = None, out: Any = None, keepdims: Any = _NONE) -> An
     if _given(out):
         return NotImplemented
     x, keep = tensor_of(a), _given(keepdims) and bool(keepdims)
-    return reduced(torch["amax"], x, axis, keep) - reduced(torch["amin"], x, axis, keep)  # type: ignore[operator]
+    return reduced(torch["amax"], x, axis, keep) - reduced(torch["amin"], x, axis, keep)
 
 
 @numpy_function("linalg.norm")
@@ -461,7 +464,7 @@ def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> 
 
 
 def _same_meaning(numpy_name: str, space: str) -> None:
-    """A NumPy function that has its counterpart here under the same name, arguments in one order."""
+    """A NumPy function whose counterpart here has its name and the order of its arguments."""
     name = numpy_name.rpartition(".")[2]
 
     def handler(*args: Any, **kwargs: Any) -> Any:
@@ -476,8 +479,8 @@ def _same_meaning(numpy_name: str, space: str) -> None:
 
 
 for _name in (
-    "angle", "atleast_1d", "atleast_2d", "atleast_3d", "corrcoef", "cov", "diag", "diagflat", "fliplr",
-    "flipud", "imag", "matmul", "moveaxis", "nan_to_num", "real", "rot90", "sinc",
+    "angle", "atleast_1d", "atleast_2d", "atleast_3d", "corrcoef", "cov", "diag", "diagflat",
+    "fliplr", "flipud", "imag", "matmul", "moveaxis", "nan_to_num", "real", "rot90", "sinc",
     "trapezoid", "tril", "triu",
 ):  # fmt: skip
     _same_meaning(_name, "torch")
@@ -519,7 +522,7 @@ def _quantile(
     """NumPy's median and quantiles interpolate, as torch.quantile does (torch.median does not)."""
     if _given(out) or options or not (axis is None or isinstance(axis, int)):
         return NotImplemented
-    q = q if isinstance(q, float) else tensor_of(q).to(tensor_of(a).dtype)  # type: ignore[attr-defined]
+    q = q if isinstance(q, float) else tensor_of(q).to(tensor_of(a).dtype)
     return torch["quantile"](tensor_of(a), q, axis, keepdims, interpolation=method)
 
 

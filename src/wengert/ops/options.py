@@ -1,4 +1,4 @@
-"""What all creation functions share: the options that PyTorch's take, and the tensor they end in."""
+"""What all creation functions share: their options, and the tensor they end in."""
 
 from __future__ import annotations
 

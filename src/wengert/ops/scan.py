@@ -237,6 +237,25 @@ def diff(
 
 
 # ------------------------------------------------------------------- trapezoids
+# PyTorch multiplies and divides by plain numbers here in C++, where nodes have names of their own
+_scaled = primitive(
+    "linear", "scaled(x, *, number)", lambda x, number: x * number,
+    x=lambda g, number: g * number, node="MulBackward1",
+)  # fmt: skip
+_halved = primitive(
+    "linear", "halved(x)", lambda x: x * 0.5, x=lambda g: g * 0.5, node="DivBackward1"
+)  # fmt: skip
+
+
+def _times(x: Tensor, number: Any) -> Tensor:
+    plain = x._spec.dtype.category >= INT64_BELOW and isinstance(number, (int, float))
+    return _scaled(x, number) if plain else x * number
+
+
+def _half(x: Tensor) -> Tensor:
+    return _halved(x) if x._spec.dtype.category >= INT64_BELOW else x / 2
+
+
 def _steps(caller: str, y: Tensor, x: Any, dx: Any, dim: int) -> tuple[Tensor, Any, int]:
     """Return the sums of neighbouring y, the widths between them, and the dim."""
     if x is not None and dx is not None:
@@ -276,8 +295,8 @@ def trapezoid(y: Tensor, x: Any = None, *, dx: Any = None, dim: int = -1) -> Ten
     """
     pairs, width, dim = _steps("trapezoid", y, x, dx, dim)
     if x is None:
-        return T.sum(pairs, (dim,), False) * (width / 2)
-    return (pairs * width).sum(dim) / 2
+        return _times(T.sum(pairs, (dim,), False), width / 2)
+    return _half(T.sum(pairs * width, (dim,), False))
 
 
 public("torch", name="trapz")(trapezoid)
@@ -294,4 +313,4 @@ def cumulative_trapezoid(y: Tensor, x: Any = None, *, dx: Any = None, dim: int =
     pairs, width, dim = _steps("cumulative_trapezoid", y, x, dx, dim)
     if x is None:
         return cumsum(pairs * (width / 2), dim)
-    return cumsum(pairs * width, dim) / 2
+    return _half(cumsum(pairs * width, dim))

@@ -195,7 +195,7 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Ten
     if not s.dtype.is_floating_point:
         raise NotImplementedError(f"\"histogram_cpu\" not implemented for '{s.dtype.scalar_name}'")
     if bins <= 0:
-        raise RuntimeError(f"torch.histc(): bins must be > 0, but got {bins}")
+        raise RuntimeError(f"torch.histogram(): bins must be > 0, but got {bins} for dimension 0")
     return _histc(input, int(bins), *_limits(input, float(min), float(max), "torch.histc"))
 
 

@@ -12,7 +12,8 @@ import numpy as np
 from ..core.define import primitive, utility
 from ..core.layout import check_format, contiguous_format, preserve_format
 from ..core.op import ARRAYS, TENSORS, fit
-from ..core.registry import numpy_names, public
+from ..core.record import view1
+from ..core.registry import public
 from ..core.size import Size
 from ..core.spec import spec_of
 from ..core.tensor import Tensor
@@ -80,12 +81,12 @@ expand_op = primitive("linear", "expand(x, *, shape)", strides.expand, view=True
                       x=lambda g, x_spec: fit(g, x_spec))  # fmt: skip
 
 # one row each for the pieces of an index; a key of several pieces is one view too
-select_op = primitive("linear", "select(x, *, dim, index)", lambda x, dim, index: x[at_dim(dim, index)],
-                      view=True,
+select_op = primitive("linear", "select(x, *, dim, index)",
+                      lambda x, dim, index: x[at_dim(dim, index)] if dim else x[index, ...], view=True,
                       x=lambda xp, g, x_spec, dim, index: xp.unpick(g, x_spec.shape, at_dim(dim, index)))  # fmt: skip
 
-slice_op = primitive("linear", "slice(x, *, dim, piece)", lambda x, dim, piece: x[at_dim(dim, piece)],
-                     view=True,
+slice_op = primitive("linear", "slice(x, *, dim, piece)",
+                     lambda x, dim, piece: x[at_dim(dim, piece)] if dim else x[piece], view=True,
                      x=lambda xp, g, x_spec, dim, piece: xp.unpick(g, x_spec.shape, at_dim(dim, piece)))  # fmt: skip
 
 pick_op = primitive("linear", "pick(x, *, key, name)", lambda x, key, name=None: x[key], view=True,
@@ -125,6 +126,9 @@ restride = primitive("linear", "restride(x, *, source, target, shared)", strides
 
 alias = primitive("linear", "alias(x)", lambda x: x[...], view=True,
                   x=lambda g: g)  # fmt: skip
+
+
+_VIEW, _PERMUTE, _EXPAND, _UNSQUEEZE = view_op.op, permute_op.op, expand_op.op, unsqueeze_op.op
 
 
 def _clone_kernel(x: np.ndarray, order: str) -> np.ndarray:
@@ -195,16 +199,16 @@ def _undiagonal(g: np.ndarray, shape: tuple, offset: int, dim1: int, dim2: int) 
 
 # ------------------------------------------------------------------- what rules may use besides
 def reshape_any(x: Tensor, shape: tuple) -> Tensor:
-    """Return x under a known shape: a view where strides allow, else a copy."""
+    """Return x under a shape that is known to fit: a view where strides allow, else a copy."""
+    a = x._array
     if not x._spec.plain:
         return unsafe_view(x, shape)
-    a = x._array
     if not a.flags.c_contiguous:
         try:
             a.reshape(shape, copy=False)
         except ValueError:
             return unsafe_view(clone_op(x, "C"), shape)
-    return view_op(x, shape)
+    return view1(_VIEW, x, (shape,))
 
 
 def _select_array(x: np.ndarray, dim: int, index: int) -> np.ndarray:
@@ -244,6 +248,15 @@ def view(self: Tensor, *shape: Any, size: Any = None, dtype: Any = None) -> Tens
     tensor([[0, 1, 2],
             [3, 4, 5]])
     """
+    for n in shape:
+        if n.__class__ is not int or n < -1:
+            break
+    else:
+        if shape and size is None and dtype is None:
+            try:
+                return view1(_VIEW, self, (shape,))  # the kernel infers the -1
+            except ValueError:
+                return view_op(self, infer_size(shape, self._spec.numel))  # for the error's text
     if size is not None:
         shape = tuple(size)
     elif dtype is not None or (len(shape) == 1 and isinstance(shape[0], dtypes.dtype)):
@@ -287,7 +300,7 @@ def view_as(self: Tensor, other: Tensor) -> Tensor:
     return view_op(self, infer_size(tuple(spec_in(other, "view_as").shape), self._spec.numel))
 
 
-@public("torch", "Tensor", name="reshape")
+@public("torch", "Tensor")
 def reshape(input: Tensor, *args: Any, shape: Any = None) -> Tensor:
     """Return the elements under another shape: a view where possible, else a copy.
 
@@ -411,7 +424,7 @@ def swapdims(input: Tensor, dim0: int, dim1: int) -> Tensor:
     return transpose(input, dim0, dim1)
 
 
-@public("torch", "Tensor", name="permute")
+@public("torch", "Tensor")
 def permute(input: Tensor, *args: Any, dims: Any = None) -> Tensor:
     """Reorder all dims.
 
@@ -466,9 +479,12 @@ def moveaxis(input: Tensor, source: Any, destination: Any) -> Tensor:
     return movedim(input, source, destination)
 
 
+_BACKWARDS = [tuple(range(n - 1, -1, -1)) for n in range(65)]
+
+
 def _reversed(x: Tensor) -> Tensor:
     """All dims in reverse order."""
-    return permute_op(x, tuple(range(x._spec.ndim - 1, -1, -1)))
+    return view1(_PERMUTE, x, (_BACKWARDS[x._spec.ndim],))
 
 
 def _matrix_transposed(x: Tensor) -> Tensor:
@@ -524,9 +540,8 @@ public("Tensor", name="H")(property(_hermitian))
 _ALL = object()
 
 
-@public("torch", "Tensor", name="squeeze")
-@numpy_names
-def squeeze(input: Tensor, dim: Any = _ALL) -> Tensor:
+@public("torch", "Tensor")
+def squeeze(input: Tensor, dim: Any = _ALL, *, axis: Any = _ALL) -> Tensor:
     """Remove dims of size 1: all, or those named; a named dim of another size stays.
 
     >>> import wengert as torch
@@ -535,14 +550,15 @@ def squeeze(input: Tensor, dim: Any = _ALL) -> Tensor:
     """
     ndim = spec_in(input, "squeeze").ndim
     if dim is _ALL:
-        return squeeze_op(input, None)
+        if axis is _ALL:
+            return squeeze_op(input, None)
+        dim = axis
     if isinstance(dim, (tuple, list)):
         return squeeze_op(input, wrap_dims(tuple(dim), ndim))
     return squeeze_op(input, wrap_dim(dim, ndim))
 
 
-@public("torch", "Tensor", name="unsqueeze")
-@numpy_names
+@public("torch", "Tensor")
 def unsqueeze(input: Tensor, dim: int) -> Tensor:
     """Insert a dim of size 1.
 
@@ -550,7 +566,7 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
     >>> torch.ones(3).unsqueeze(-1).shape
     torch.Size([3, 1])
     """
-    return unsqueeze_op(input, wrap_dim(dim, spec_in(input, "unsqueeze").ndim + 1))
+    return view1(_UNSQUEEZE, input, (wrap_dim(dim, spec_in(input, "unsqueeze").ndim + 1),))
 
 
 def _widened(name: str, doc: str, unit: int, ends: dict) -> Any:
@@ -598,7 +614,14 @@ def expand(self: Tensor, *sizes: Any, size: Any = None, implicit: bool = False) 
     """
     s = self._spec
     target = as_ints(sizes if size is None else (size,), "expand", "size")
-    return expand_op(self, dims.expanded(s.shape, target, s.dtype.scalar_name))
+    lead = len(target) - s.ndim
+    for n, m in zip(target[lead:], s.shape, strict=False):
+        if n != m and (m != 1 or n < 0):
+            break
+    else:
+        if lead == 0 or (lead > 0 and min(target[:lead]) >= 0):
+            return view1(_EXPAND, self, (target,))
+    return view1(_EXPAND, self, (dims.expanded(s.shape, target, s.dtype.scalar_name),))
 
 
 @public("Tensor")
@@ -608,7 +631,7 @@ def expand_as(self: Tensor, other: Tensor) -> Tensor:
 
 
 @public("torch", "Tensor")
-def broadcast_to(input: Tensor, size: Any) -> Tensor:
+def broadcast_to(input: Tensor, *sizes: Any, size: Any = None) -> Tensor:
     """Repeat dims of size 1 without copying.
 
     >>> import wengert as torch
@@ -617,7 +640,7 @@ def broadcast_to(input: Tensor, size: Any) -> Tensor:
             [1, 2]])
     """
     spec_in(input, "broadcast_to")
-    return expand(input, size)
+    return expand(input, *sizes, size=size)
 
 
 @public("Tensor")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..core import return_types as rt
-from ..core.define import plain
+from ..core.define import plain, primitive
 from ..core.op import TENSORS as T
 from ..core.registry import numpy_names, public
 from ..core.tensor import Tensor
@@ -48,7 +48,9 @@ def _ordered(input: Any, caller: str, bools: bool = True) -> Any:
     """Return the argument if its elements have an order."""
     d = checked(input, caller)._spec.dtype
     if d.is_complex:
-        raise RuntimeError(f"{caller}() does not support complex dtypes: they have no order")
+        if not bools:
+            raise NotImplementedError(f"\"{caller}_cpu\" not implemented for '{d.scalar_name}'")
+        raise RuntimeError(f" Sort does not support complex dtypes on CPU: {caller}() needs an order")
     if not bools and d.category == 0:
         raise NotImplementedError(f"\"{caller}_cpu\" not implemented for 'Bool'")
     return input
@@ -209,6 +211,11 @@ def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> Any:
 
 
 # ------------------------------------------------------------------- quantiles
+# what is left of PyTorch's squeeze of the result
+_squeezed = primitive(
+    "linear", "quantile_shape(x, *, shape)", lambda x, shape: x.reshape(shape),
+    x=lambda xp, g, x_spec: xp.reshape(g, x_spec.shape), node="SqueezeBackward4",
+)  # fmt: skip
 _WAYS = ("linear", "lower", "higher", "midpoint", "nearest")
 
 
@@ -278,7 +285,7 @@ def _quantile(
         out = T.reshape(out, (*out.shape, 1))
         out = T.transpose(out, dim + 1, out.ndim - 1)
     final = kept if keepdim else tuple([m for d, m in enumerate(s.shape) if d != dim and dim is not None])
-    return T.reshape(out, (*count_q, *final))
+    return _squeezed(out, (*count_q, *final))
 
 
 @public("torch", "Tensor", out=True)

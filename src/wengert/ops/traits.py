@@ -69,7 +69,8 @@ def result_type(tensor1: Any, tensor2: Any) -> dtypes.dtype:
                 f"({type(tensor1).__name__}, {type(tensor2).__name__}), but expected tensors or "
                 "numbers"
             )
-    return result_dtype((tensor1, tensor2))
+    d: dtypes.dtype = result_dtype((tensor1, tensor2))
+    return d
 
 
 def _constant(name: str, value: Any, doc: str) -> None:

@@ -7,6 +7,7 @@ arguments have been checked: a write that fails changes nothing.
 from __future__ import annotations
 
 from copy import copy
+from math import inf as INF
 from typing import Any
 
 import numpy as np
@@ -33,30 +34,37 @@ _C_NAMES = {
 }  # fmt: skip
 
 
+_LARGEST = {"float16": 65504.0, "bfloat16": 3.3895313892515355e38, "float32": 3.4028234663852886e38,
+            "float64": 1.7976931348623157e308}  # fmt: skip
+
+
 def as_number(value: Any, d: Any) -> Any:
-    """Return a Python number as a NumPy scalar of a dtype.
+    """Return a Python number that an array of a dtype can take as it is.
 
     RuntimeError, as in PyTorch, if it is complex and the dtype isn't, or too large for it; floats
     are cut to integers, and negative integers wrap in unsigned dtypes.
     """
-    if d.category == 0:
-        return np.bool_(value)
-    if d.category == 3:
-        return d.np.type(value)
+    c = d.category
+    if c == 3:
+        return value
     if isinstance(value, (complex, np.complexfloating)):
-        if value.imag:
+        if c and value.imag:
             raise _overflow(d)
-        value = value.real
-    if d.category == 2:
-        number = d.np.type(value)
-        if np.isinf(number) and abs(float(value)) != np.inf:
+        value = value if not c else value.real
+    if c == 0:
+        return bool(value)
+    if c == 2:
+        value = float(value)
+        if abs(value) > _LARGEST[d.name] and value not in (INF, -INF):
             raise _overflow(d)
-        return number
-    info = np.iinfo(d.np)
-    low = info.min if info.min else -info.max
-    if not low <= value <= info.max:  # inf and nan fail too
+        return value
+    bits = d.itemsize * 8
+    top = (1 << (bits - d.is_signed)) - 1
+    low = -top - 1 if d.is_signed else -top
+    if not low <= value <= top:  # inf and nan fail too
         raise _overflow(d)
-    return np.asarray(int(value)).astype(d.np)[()]
+    value = int(value)
+    return value if d.is_signed else value % (1 << bits)
 
 
 def _overflow(d: Any) -> RuntimeError:
@@ -78,7 +86,7 @@ def _copy_kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def assign(out: np.ndarray, value: Any) -> None:
-    """Write an array or a NumPy scalar into an array, cast and broadcast."""
+    """Write an array into an array, cast and broadcast."""
     if out.dtype.kind != "c" and value.dtype.kind == "c":
         value = value.real
     np.copyto(out, value, casting="unsafe")

@@ -1,1 +1,23 @@
-"""Tools around training: data loading, hooks."""
+"""Tools around training: data loading, hooks, exchange with other libraries.
+
+Its modules load when they are touched.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_MODULES = ("data", "dlpack", "hooks")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f".{name}", __name__)
+    from .._missing import explain
+
+    raise AttributeError(explain(name, _MODULES, __name__))
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *_MODULES]

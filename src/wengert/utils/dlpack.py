@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..core.numpy_protocol import from_dlpack as from_dlpack
+from ..core.numpy_protocol import from_dlpack
 from ..core.tensor import Tensor
 
 

@@ -284,6 +284,11 @@ class _Gates:
         self.grad_outputs = every
         if self.inputs is None:
             # No input wants a gradient, so the inner gate will never run: the hook runs now.
+            if self.full:
+                warnings.warn(
+                    "Full backward hook is firing when gradients are computed with respect to "
+                    "module outputs since no inputs require gradients: grad_input is None and the "
+                    "parameters' gradients are not computed yet", stacklevel=2)
             for hook in self.full:
                 answer = hook(self.module, (None,) * self.n_inputs, every)
                 if answer is not None and not _all_none(answer):

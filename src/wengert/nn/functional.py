@@ -1,0 +1,26 @@
+"""Functions of neural networks: activations, losses, normalisation, embedding, dropout, padding.
+
+The functions live in `ops`, next to the derivatives they use; this module is where PyTorch's users
+look for them.
+
+>>> import wengert as torch
+>>> import wengert.nn.functional as F
+>>> F.relu(torch.tensor([-1., 2.]))
+tensor([0., 2.])
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import methods  # noqa: F401  (fills the registry)
+from ..core.registry import API as _API
+
+globals().update(_API["F"])
+__all__ = sorted(_API["F"])
+
+
+def __getattr__(name: str) -> Any:
+    from .._missing import explain
+
+    raise AttributeError(explain(name, __all__, "nn.functional"))

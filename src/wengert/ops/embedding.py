@@ -1,0 +1,168 @@
+"""Embedding: rows of a table picked by index, and one-hot codes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..core.define import primitive, utility
+from ..core.errors import type_name
+from ..core.inplace import bump
+from ..core.registry import public
+from ..core.tensor import Tensor, wrap
+from ..kernels import scatter
+from .checking import check_tensor
+
+
+def _take(x: np.ndarray, y: np.ndarray, padding_idx: int, scale: bool) -> np.ndarray:
+    scatter.check_bounds(y, x.shape[0], _out_of_range(x.shape[0]))
+    return x.take(y, 0)
+
+
+def _out_of_range(n: int) -> Any:
+    return lambda i: IndexError(
+        f"index out of range in self: index {i} of an embedding with {n} rows"
+    )
+
+
+def _factors(y: np.ndarray, rows: int, padding_idx: int, scale: bool, d: np.dtype) -> np.ndarray:
+    """What the cotangent of every picked row is multiplied by: 0 at the padding index, and with
+    `scale` 1 / how often the index occurs."""
+    f = np.ones(y.shape, d)
+    if scale:
+        f /= np.bincount(y.reshape(-1), minlength=rows)[y]
+    if padding_idx >= 0:
+        f[y == padding_idx] = 0
+    return f[..., None]
+
+
+def _spread_rows(
+    g: np.ndarray, y: np.ndarray, rows: int, padding_idx: int, scale: bool
+) -> np.ndarray:
+    """Add the rows of g up at their indices."""
+    if scale:
+        g = g * _factors(y, rows, -1, True, g.dtype)
+    out = scatter.index_backward(g, y, (rows, g.shape[-1]), (0,))
+    if padding_idx >= 0:
+        out[padding_idx] = 0
+    return out
+
+
+utility("embedding_factors", lambda g, y, *how: _factors(y, g.shape[0], *how, g.dtype),
+        lambda g, y, *how: wrap(_factors(y._array, g.shape[0], *how, g._spec.np)))  # fmt: skip
+
+
+def _gather_rule(xp: Any, g: Any, y: Any, padding_idx: int, scale: bool) -> Any:
+    rows = xp.embedding(g, y, padding_idx, scale)
+    return rows * xp.embedding_factors(g, y, padding_idx, scale) if scale or padding_idx >= 0 else rows
+
+
+embedding_row = primitive(
+    "opaque", "embedding(x, y, *, padding_idx, scale)", _take,
+    x=lambda xp, g, y, x_spec, padding_idx, scale:
+    xp.embedding_backward(g, y, x_spec.shape[0], padding_idx, scale),
+    jvp=lambda xp, xs, ts, out, params: xp.embedding(ts[0], xs[1], *params),
+    saved={"y": "indices"},
+)  # fmt: skip
+
+primitive(
+    "opaque", "embedding_backward(x, y, *, rows, padding_idx, scale)", _spread_rows,
+    x=_gather_rule,
+    jvp=lambda xp, xs, ts, out, params: xp.embedding_backward(ts[0], xs[1], *params),
+)  # fmt: skip
+
+
+def _check(weight: Any, indices: Any) -> None:
+    check_tensor(weight, "embedding", "weight", 1)
+    check_tensor(indices, "embedding", "indices", 2)
+    if weight._spec.ndim != 2:
+        raise RuntimeError("'weight' must be 2-D")
+    if indices._spec.dtype.name not in ("int64", "int32"):
+        raise RuntimeError(
+            "Expected tensor for argument #1 'indices' to have one of the following scalar types: "
+            f"Long, Int; but got {type_name(indices)} instead (while checking arguments for "
+            "embedding)"
+        )
+
+
+def _renormalise(weight: Tensor, indices: Tensor, max_norm: float, norm_type: float) -> None:
+    """Shrink, in place and unrecorded, the rows in use whose norm is above max_norm."""
+    w = weight._array
+    scatter.check_bounds(indices._array, w.shape[0], _out_of_range(w.shape[0]))
+    rows = np.unique(indices._array)
+    used = w[rows]
+    norms = np.linalg.norm(used.astype(np.float64), norm_type, axis=1)
+    large = norms > max_norm
+    if large.any():
+        factors = (max_norm / (norms[large] + 1e-7)).astype(w.dtype)
+        w[rows[large]] = used[large] * factors[:, None]
+    bump(weight)
+
+
+@public("F")
+def embedding(
+    input: Tensor, weight: Tensor, padding_idx: int | None = None, max_norm: float | None = None,
+    norm_type: float = 2.0, scale_grad_by_freq: bool = False, sparse: bool = False,
+) -> Tensor:  # fmt: skip
+    """Return the rows of `weight` (V, D) at the indices `input` (any shape): (..., D).
+
+    The row `padding_idx` gets no gradient. With `max_norm`, rows in use that are longer are first
+    shortened in place. `scale_grad_by_freq` divides gradients by how often an index occurs. The
+    gradient is dense whatever `sparse` says.
+
+    >>> import wengert as torch
+    >>> table = torch.tensor([[1., 2.], [3., 4.]])
+    >>> torch.nn.functional.embedding(torch.tensor([1, 1]), table)
+    tensor([[3., 4.],
+            [3., 4.]])
+    """
+    _check(weight, input)
+    pad = -1
+    if padding_idx is not None:
+        rows = weight._spec.shape[0]
+        if not -rows <= padding_idx < rows:
+            raise AssertionError("Padding_idx must be within num_embeddings")
+        pad = padding_idx % rows
+    if max_norm is not None:
+        _renormalise(weight, input, max_norm, norm_type)
+    return embedding_row(weight, input, pad, scale_grad_by_freq)  # type: ignore[no-any-return]
+
+
+@public("torch", name="embedding")
+def _embedding(
+    weight: Tensor, indices: Tensor, padding_idx: int = -1, scale_grad_by_freq: bool = False,
+    sparse: bool = False,
+) -> Tensor:  # fmt: skip
+    """Return the rows of a table at some indices; nn.functional.embedding says more."""
+    _check(weight, indices)
+    return embedding_row(weight, indices, padding_idx, scale_grad_by_freq)  # type: ignore[no-any-return]
+
+
+@public("F")
+def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
+    """Return int64 codes (..., num_classes): 1 at the class number, 0 elsewhere.
+
+    num_classes is one more than the largest class by default. RuntimeError for class numbers that
+    are negative or too large.
+
+    >>> import wengert as torch
+    >>> torch.nn.functional.one_hot(torch.tensor([0, 2]))
+    tensor([[1, 0, 0],
+            [0, 0, 1]])
+    """
+    check_tensor(tensor, "one_hot", "tensor")
+    if tensor._spec.dtype.name != "int64":
+        raise RuntimeError("one_hot is only applicable to index tensor of type LongTensor.")
+    y = tensor._array
+    if y.size == 0:
+        if num_classes <= 0:
+            raise RuntimeError("Can not infer total number of classes from empty tensor.")
+        return wrap(np.zeros((*y.shape, num_classes), np.int64))
+    if y.min() < 0:
+        raise RuntimeError("Class values must be non-negative.")
+    if num_classes == -1:
+        num_classes = int(y.max()) + 1
+    elif num_classes <= y.max():
+        raise RuntimeError("Class values must be smaller than num_classes.")
+    return wrap((y[..., None] == np.arange(num_classes)).astype(np.int64))

@@ -1,0 +1,211 @@
+"""Layers and losses with inputs, and what PyTorch 2.13 made of them (recorded, seed 0).
+
+`CASES` maps (expression, names of inputs) to what `run` computes: a weighted sum of the
+outputs, and the sum of the absolute gradients of that sum with respect to the input and the parameters.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+_random = np.random.RandomState
+X = _random(0).standard_normal((4, 6)).astype("f")
+Y = _random(2).standard_normal((4, 6)).astype("f")
+INPUTS = {
+    "X": X,
+    "Y": Y,
+    "R": X[::-1].copy(),
+    "P": np.abs(X) / (np.abs(X) + 1),  # probabilities
+    "Q": (np.abs(X) / (np.abs(X) + 1))[::-1].copy(),
+    "S": np.sign(Y),  # labels -1 and 1
+    "T": np.sign(Y[:, 0]),
+    "B": (Y > 0).astype("f"),
+    "I": np.array([1, 0, 5, 2]),
+    "X3": _random(1).standard_normal((2, 6, 5)).astype("f"),
+    "X4": _random(1).standard_normal((2, 3, 4, 5)).astype("f"),
+    "X5": _random(1).standard_normal((2, 3, 1, 4, 5)).astype("f"),
+}
+
+
+def run(lib, expression, names):
+    """(module, output, weighted sum, sum of absolute gradients) of one case."""
+    lib.manual_seed(0)
+    module = eval(expression, {"nn": lib.nn, "torch": lib, "W6": lib.arange(1.0, 7.0)})
+    inputs = [lib.tensor(INPUTS[name]) for name in names.split()]
+    if inputs[0].is_floating_point():
+        inputs[0].requires_grad_()
+    # an in-place activation may not write into a leaf
+    args = [inputs[0] * 1 if inputs[0].requires_grad else inputs[0], *inputs[1:]]
+    output = module(*args)
+    weights = _random(5).standard_normal(tuple(output.shape)).astype("f")
+    total = (output * lib.tensor(weights)).sum()
+    grads = 0.0
+    if total.requires_grad:
+        total.backward()
+        leaves = [inputs[0], *module.parameters()]
+        grads = sum(float(t.grad.double().abs().sum()) for t in leaves if t.grad is not None)
+    return module, output, float(total), grads
+
+
+CASES = {
+    ("nn.ReLU()", "X"): (-0.043020412, 13.919885),
+    ("nn.ReLU6()", "X"): (-0.043020412, 13.919885),
+    ("nn.LeakyReLU()", "X"): (-0.038931042, 13.982555),
+    ("nn.ELU()", "X"): (-0.55448633, 17.257976),
+    ("nn.SELU()", "X"): (-0.94440931, 20.494333),
+    ("nn.CELU()", "X"): (-0.55448633, 17.257976),
+    ("nn.GELU()", "X"): (0.17765993, 13.864875),
+    ("nn.SiLU()", "X"): (-0.0015228763, 12.678331),
+    ("nn.Mish()", "X"): (-0.090237521, 14.47825),
+    ("nn.Sigmoid()", "X"): (-1.2357893, 4.2131824),
+    ("nn.Tanh()", "X"): (-1.4803698, 12.565871),
+    ("nn.Softplus()", "X"): (-1.4926902, 11.329362),
+    ("nn.Softsign()", "X"): (-1.1647419, 8.3366738),
+    ("nn.Tanhshrink()", "X"): (1.846254, 7.6210294),
+    ("nn.Hardtanh()", "X"): (-1.7521926, 17.047096),
+    ("nn.Hardsigmoid()", "X"): (-1.0237355, 3.3644835),
+    ("nn.Hardswish()", "X"): (-0.2079607, 12.431962),
+    ("nn.Hardshrink()", "X"): (2.4886446, 11.217206),
+    ("nn.Softshrink()", "X"): (2.5611327, 11.217206),
+    ("nn.LogSigmoid()", "X"): (1.858574, 8.8575386),
+    ("nn.PReLU()", "X"): (0.059206083, 15.895544),
+    ("nn.GLU()", "X"): (1.3469989, 6.2545452),
+    ("nn.Identity()", "X"): (0.36588365, 20.186901),
+    ("nn.Flatten()", "X"): (0.36588365, 20.186901),
+    ("nn.Dropout()", "X"): (5.6859059, 26.488314),
+    ("nn.AlphaDropout()", "X"): (0.5245626, 11.739685),
+    ("nn.ReLU(True)", "X"): (-0.043020412, 13.919885),
+    ("nn.Hardtanh(-2,2,True)", "X"): (-0.11565511, 18.954201),
+    ('nn.GELU("tanh")', "X"): (0.17657982, 13.863283),
+    ("nn.LeakyReLU(0.2)", "X"): (0.038760692, 15.173288),
+    ("nn.ELU(2.)", "X"): (-1.0659521, 20.596067),
+    ("nn.CELU(.5)", "X"): (-0.58828026, 16.184502),
+    ("nn.Softplus(2.,.5)", "X"): (0.27515027, 14.599137),
+    ("nn.Threshold(.1,20)", "X"): (45.507187, 13.919885),
+    ("nn.Threshold(.1,20,True)", "X"): (45.507187, 13.919885),
+    ("nn.PReLU(6)", "X"): (0.059206083, 20.04597),
+    ("nn.Softmax(1)", "X"): (-0.8082273, 2.1516457),
+    ("nn.LogSoftmax(0)", "X"): (8.573801, 22.615421),
+    ("nn.Softmin(1)", "X"): (0.30672508, 2.6517371),
+    ("nn.Softmax(-1)", "X"): (-0.8082273, 2.1516457),
+    ("nn.GLU(0)", "X"): (0.2736567, 6.4225922),
+    ("nn.Hardshrink(.3)", "X"): (0.77512974, 15.754093),
+    ("nn.Softshrink(.3)", "X"): (2.1796882, 15.754093),
+    ("nn.RReLU(.1,.3)", "X"): (-0.025168851, 15.550064),
+    ("nn.Linear(6,3)", "X"): (-0.9306618, 48.443203),
+    ("nn.Linear(6,3,bias=False)", "X"): (-2.1703546, 41.391596),
+    ("nn.Linear(6,3,dtype=torch.float32)", "X"): (-0.9306618, 48.443203),
+    ("nn.LayerNorm(6)", "X"): (-4.2562804, 41.87275),
+    ("nn.LayerNorm((4,6))", "X"): (1.2015659, 52.887725),
+    ("nn.LayerNorm(6,bias=False)", "X"): (-4.2562804, 33.426837),
+    ("nn.LayerNorm(6,elementwise_affine=False)", "X"): (-4.2562804, 21.760519),
+    ("nn.RMSNorm(6)", "X"): (-0.54379761, 29.478445),
+    ("nn.RMSNorm(6,eps=.1)", "X"): (-0.43580788, 27.758955),
+    ("nn.RMSNorm(6,elementwise_affine=False)", "X"): (-0.54379761, 20.490801),
+    ("nn.GroupNorm(3,6)", "X"): (-8.3435774, 20.011552),
+    ("nn.GroupNorm(2,6,affine=False)", "X"): (-4.0857487, 24.455873),
+    ("nn.BatchNorm1d(6)", "X"): (6.430563, 35.795173),
+    ("nn.BatchNorm1d(6,momentum=None)", "X"): (6.430563, 35.795173),
+    ("nn.BatchNorm1d(6,affine=False,track_running_stats=False)", "X"): (6.430563, 15.525462),
+    ("nn.BatchNorm1d(6,bias=False)", "X"): (6.430563, 27.34926),
+    ("nn.Unflatten(1,(2,3))", "X"): (0.36588365, 20.186901),
+    ("nn.Flatten(0)", "X"): (0.36588365, 20.186901),
+    ("nn.Dropout(0.2)", "X"): (0.19055858, 24.366976),
+    ("nn.Dropout(0.)", "X"): (0.36588365, 20.186901),
+    ("nn.Dropout(1.)", "X"): (0, 0),
+    ("nn.Sequential(nn.Linear(6,5),nn.Dropout(.3),nn.Linear(5,2))", "X"): (-0.47633928, 36.460172),
+    ("nn.SELU(True)", "X"): (-0.94440931, 20.494333),
+    ("nn.Mish(True)", "X"): (-0.090237521, 14.47825),
+    ("nn.SiLU(True)", "X"): (-0.0015228763, 12.678331),
+    ("nn.BatchNorm1d(6)", "X3"): (0.5751214, 77.253515),
+    ("nn.Dropout1d()", "X3"): (6.2583022, 41.830326),
+    ("nn.GroupNorm(2,6)", "X3"): (0.11080313, 77.211479),
+    ("nn.LayerNorm(5)", "X3"): (-2.269803, 80.200873),
+    ("nn.PReLU(6)", "X3"): (0.64137983, 36.116659),
+    ("nn.FeatureAlphaDropout()", "X3"): (6.0307765, 18.539302),
+    ("nn.BatchNorm2d(3)", "X4"): (-7.0495129, 134.40018),
+    ("nn.Dropout2d()", "X4"): (13.094044, 26.770953),
+    ("nn.Softmax2d()", "X4"): (1.6702205, 18.943783),
+    ("nn.GroupNorm(3,3)", "X4"): (-6.9611025, 138.60233),
+    ("nn.BatchNorm3d(3)", "X5"): (-7.0495129, 134.40018),
+    ("nn.Dropout3d()", "X5"): (13.094044, 26.770953),
+    ("nn.Bilinear(6,6,3)", "X Y"): (-10.103713, 246.40079),
+    ("nn.Bilinear(6,6,3,bias=False)", "X Y"): (-9.3363037, 239.34918),
+    ("nn.CosineSimilarity()", "X Y"): (-0.69555759, 3.4217061),
+    ("nn.PairwiseDistance()", "X Y"): (7.5018163, 7.5006848),
+    ("nn.PairwiseDistance(p=1,keepdim=True)", "X Y"): (15.763656, 20.729765),
+    ("nn.Embedding(6,3)", "I"): (-4.3153892, 8.5630352),
+    ("nn.Embedding(6,3,padding_idx=2)", "I"): (-2.1218915, 6.8355241),
+    ('nn.L1Loss(reduction="mean")', "X Y"): (0.48445141, 0.4412275),
+    ('nn.MSELoss(reduction="mean")', "X Y"): (0.85031188, 0.96890283),
+    ('nn.SmoothL1Loss(reduction="mean")', "X Y"): (0.2966153, 0.33298049),
+    ('nn.HuberLoss(reduction="mean")', "X Y"): (0.2966153, 0.33298049),
+    ('nn.BCEWithLogitsLoss(reduction="mean")', "X P"): (0.36072028, 0.12589517),
+    ('nn.KLDivLoss(reduction="mean")', "X P"): (-0.23238608, 0.17552431),
+    ('nn.PoissonNLLLoss(reduction="mean")', "X Y"): (0.93822795, 1.1461432),
+    ('nn.BCELoss(reduction="mean")', "P Q"): (0.33102664, 0.5164288),
+    ('nn.CrossEntropyLoss(reduction="mean")', "X I"): (1.2613264, 0.80116754),
+    ('nn.CrossEntropyLoss(W6,ignore_index=0,reduction="mean")', "X I"): (1.4021485, 0.83640275),
+    ('nn.NLLLoss(reduction="mean")', "X I"): (0.1553013, 0.4412275),
+    ('nn.CrossEntropyLoss(reduction="mean")', "X P"): (2.1440098, 0.50160297),
+    ('nn.SoftMarginLoss(reduction="mean")', "X S"): (0.34697261, 0.21515581),
+    ('nn.HingeEmbeddingLoss(reduction="mean")', "X S"): (0.35141677, 0.38607406),
+    ('nn.CosineEmbeddingLoss(reduction="mean")', "X Y T"): (0.22287086, 0.28030205),
+    ('nn.MarginRankingLoss(reduction="mean")', "X Y S"): (0.40750119, 0.33092062),
+    ('nn.TripletMarginLoss(reduction="mean")', "X Y R"): (0.47537386, 0.70102628),
+    ('nn.TripletMarginLoss(swap=True,p=1.,reduction="mean")', "X Y R"): (1.1402351, 1.9855237),
+    ('nn.MultiLabelSoftMarginLoss(reduction="mean")', "X B"): (0.34697261, 0.21515581),
+    ('nn.MultiMarginLoss(reduction="mean")', "X I"): (0.70944226, 0.6250723),
+    ('nn.GaussianNLLLoss(reduction="mean")', "X Y P"): (0.89649236, 1.6003416),
+    ('nn.TripletMarginWithDistanceLoss(reduction="mean")', "X Y R"): (0.47537386, 0.70102628),
+    ('nn.L1Loss(reduction="sum")', "X Y"): (11.626834, 10.58946),
+    ('nn.MSELoss(reduction="sum")', "X Y"): (20.407486, 23.253667),
+    ('nn.SmoothL1Loss(reduction="sum")', "X Y"): (7.1187673, 7.9915315),
+    ('nn.HuberLoss(reduction="sum")', "X Y"): (7.1187673, 7.9915315),
+    ('nn.BCEWithLogitsLoss(reduction="sum")', "X P"): (8.6572866, 3.021484),
+    ('nn.KLDivLoss(reduction="sum")', "X P"): (-5.5772662, 4.2125834),
+    ('nn.PoissonNLLLoss(reduction="sum")', "X Y"): (22.517471, 27.507437),
+    ('nn.BCELoss(reduction="sum")', "P Q"): (7.9446392, 12.394291),
+    ('nn.CrossEntropyLoss(reduction="sum")', "X I"): (5.0453057, 3.2046702),
+    ('nn.CrossEntropyLoss(W6,ignore_index=0,reduction="sum")', "X I"): (15.423633, 9.2004303),
+    ('nn.NLLLoss(reduction="sum")', "X I"): (0.62120521, 1.76491),
+    ('nn.CrossEntropyLoss(reduction="sum")', "X P"): (8.5760393, 2.0064119),
+    ('nn.SoftMarginLoss(reduction="sum")', "X S"): (8.327343, 5.1637392),
+    ('nn.HingeEmbeddingLoss(reduction="sum")', "X S"): (8.4340019, 9.2657774),
+    ('nn.CosineEmbeddingLoss(reduction="sum")', "X Y T"): (0.89148343, 1.1212082),
+    ('nn.MarginRankingLoss(reduction="sum")', "X Y S"): (9.7800283, 7.9420949),
+    ('nn.TripletMarginLoss(reduction="sum")', "X Y R"): (1.9014955, 2.8041051),
+    ('nn.TripletMarginLoss(swap=True,p=1.,reduction="sum")', "X Y R"): (4.5609403, 7.9420949),
+    ('nn.MultiLabelSoftMarginLoss(reduction="sum")', "X B"): (1.3878905, 0.86062322),
+    ('nn.MultiMarginLoss(reduction="sum")', "X I"): (2.837769, 2.5002892),
+    ('nn.GaussianNLLLoss(reduction="sum")', "X Y P"): (21.515816, 38.408199),
+    ('nn.TripletMarginWithDistanceLoss(reduction="sum")', "X Y R"): (1.9014955, 2.8041051),
+    ('nn.L1Loss(reduction="none")', "X Y"): (6.8483191, 20.186901),
+    ('nn.MSELoss(reduction="none")', "X Y"): (26.800919, 46.059945),
+    ('nn.SmoothL1Loss(reduction="none")', "X Y"): (7.2108479, 14.71991),
+    ('nn.HuberLoss(reduction="none")', "X Y"): (7.2108479, 14.71991),
+    ('nn.BCEWithLogitsLoss(reduction="none")', "X P"): (-3.0233159, 5.8817747),
+    ('nn.KLDivLoss(reduction="none")', "X P"): (-0.7588039, 7.7105225),
+    ('nn.PoissonNLLLoss(reduction="none")', "X Y"): (8.9086733, 44.826186),
+    ('nn.BCELoss(reduction="none")', "P Q"): (-1.3814518, 27.015569),
+    ('nn.CrossEntropyLoss(reduction="none")', "X I"): (6.0907121, 6.3577863),
+    ('nn.CrossEntropyLoss(W6,ignore_index=0,reduction="none")', "X I"): (37.77306, 30.261644),
+    ('nn.NLLLoss(reduction="none")', "X I"): (-0.0071002841, 3.4549609),
+    ('nn.CrossEntropyLoss(reduction="none")', "X P"): (7.899981, 2.310941),
+    ('nn.SoftMarginLoss(reduction="none")', "X S"): (3.1033416, 10.111367),
+    ('nn.HingeEmbeddingLoss(reduction="none")', "X S"): (-7.7740059, 18.484672),
+    ('nn.CosineEmbeddingLoss(reduction="none")', "X Y T"): (2.4268925, 3.1859809),
+    ('nn.MarginRankingLoss(reduction="none")', "X Y S"): (9.6224375, 15.231779),
+    ('nn.TripletMarginLoss(reduction="none")', "X Y R"): (3.9964173, 5.6451949),
+    ('nn.TripletMarginLoss(swap=True,p=1.,reduction="none")', "X Y R"): (8.8349314, 19.217213),
+    ('nn.MultiLabelSoftMarginLoss(reduction="none")', "X B"): (2.1602261, 1.7901501),
+    ('nn.MultiMarginLoss(reduction="none")', "X I"): (3.5240922, 5.3906124),
+    ('nn.GaussianNLLLoss(reduction="none")', "X Y P"): (33.796974, 73.869981),
+    ('nn.TripletMarginWithDistanceLoss(reduction="none")', "X Y R"): (3.9964173, 5.6451949),
+    ('nn.KLDivLoss(reduction="batchmean",log_target=True)', "X Y"): (0.23965217, 3.7583811),
+    ("nn.SmoothL1Loss(beta=.5)", "X Y"): (0.38102338, 0.39667754),
+    ("nn.CrossEntropyLoss(label_smoothing=.1)", "X I"): (1.2281296, 0.72814241),
+    ("nn.HuberLoss(delta=.5)", "X Y"): (0.19051169, 0.19833877),
+    ("nn.PoissonNLLLoss(log_input=False,full=True)", "P Q"): (0.35799667, 0.3287368),
+    ("nn.BCEWithLogitsLoss(pos_weight=W6)", "X P"): (0.64954484, 0.18136222),
+}  # fmt: skip

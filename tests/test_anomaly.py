@@ -1,0 +1,166 @@
+"""Anomaly detection: contract rows A-008, A-009, A-072, errors E-07 and E-18."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+
+import pytest
+from against import leaf, raises, torch
+
+autograd = torch.autograd
+
+
+def nan_in_backward():
+    x = torch.zeros(1, requires_grad=True)
+    y = torch.sqrt(x) * 0  # the derivative is 0 * inf
+    y.sum().backward()
+    return x
+
+
+@contextlib.contextmanager
+def warned():
+    """Collect the UserWarnings of a block."""
+    with warnings.catch_warnings(record=True) as record:
+        warnings.simplefilter("always", UserWarning)
+        yield record
+
+
+def the_warning(record, start):
+    """The text of the one warning that begins so."""
+    found = [str(w.message) for w in record if str(w.message).lstrip().startswith(start)]
+    assert len(found) == 1, [str(w.message) for w in record]
+    return found[0]
+
+
+def test_A_008_nan_is_found_where_it_was_made():
+    with (
+        warned() as record,
+        raises(RuntimeError, "Function 'SqrtBackward0' returned nan values in its 0th output."),
+        autograd.detect_anomaly(),
+    ):
+        nan_in_backward()
+    the_warning(record, "Anomaly Detection has been enabled. This mode will increase the runtime")
+    text = the_warning(record, "Error detected in SqrtBackward0. Traceback of forward call that caused")
+    assert "y = torch.sqrt(x) * 0" in text
+    assert 'test_anomaly.py", line' in text
+    assert "in nan_in_backward" in text
+    assert not torch.is_anomaly_enabled()
+
+
+def test_A_008_without_looking_for_nan():
+    with pytest.warns(UserWarning, match="Anomaly Detection has been enabled"):
+        context = autograd.detect_anomaly(check_nan=False)
+    with context:
+        assert nan_in_backward().grad.isnan().all()
+
+
+def test_A_009_set_detect_anomaly_is_a_function_and_a_context():
+    assert not torch.is_anomaly_enabled()
+    autograd.set_detect_anomaly(True, check_nan=False)
+    assert torch.is_anomaly_enabled()
+    assert not torch.is_anomaly_check_nan_enabled()
+    autograd.set_detect_anomaly(False)
+    assert not torch.is_anomaly_enabled()
+    with autograd.set_detect_anomaly(True):
+        assert torch.is_anomaly_enabled()
+        with autograd.set_detect_anomaly(False):
+            assert not torch.is_anomaly_enabled()
+        assert torch.is_anomaly_enabled()
+    assert not torch.is_anomaly_enabled()
+
+
+def test_A_072_flags():
+    torch.set_anomaly_enabled(True, False)
+    assert torch.is_anomaly_enabled()
+    assert not torch.is_anomaly_check_nan_enabled()
+    torch.set_anomaly_enabled(False)
+    assert not torch.is_anomaly_enabled()
+
+
+def test_an_error_in_the_block_switches_it_off():
+    with raises(ValueError, "boom"), autograd.set_detect_anomaly(True):
+        raise ValueError("boom")
+    assert not torch.is_anomaly_enabled()
+
+
+def test_calls_made_before_have_no_trace():
+    x = torch.zeros(1, requires_grad=True)
+    y = torch.sqrt(x) * 0
+    with (
+        warned() as record,
+        raises(RuntimeError, "returned nan values"),
+        autograd.set_detect_anomaly(True),
+    ):
+        y.sum().backward()
+    the_warning(record, "Error detected in SqrtBackward0. No forward pass information available.")
+
+
+def test_E_07_in_place_errors_name_the_forward_call():
+    with (
+        warned() as record,
+        raises(
+            RuntimeError,
+            "is at version 1; expected version 0 instead. Hint: the backtrace further above shows "
+            "the operation that failed to compute its gradient. The variable in question was changed "
+            "in there or anywhere later. Good luck!",
+        ),
+        autograd.set_detect_anomaly(True),
+    ):
+        y = leaf(2, 3) * 1
+        z = y * y
+        y.add_(1)
+        z.sum().backward()
+    text = the_warning(record, "Error detected in MulBackward0. Traceback of forward call that caused")
+    assert "z = y * y" in text
+
+
+def test_errors_of_a_custom_backward_name_the_forward_call():
+    class Fails(autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, g):
+            raise ValueError("boom")
+
+    with (
+        warned() as record,
+        raises(ValueError, "boom"),
+        autograd.set_detect_anomaly(True),
+    ):
+        out = Fails.apply(leaf(2))
+        out.sum().backward()
+    assert "out = Fails.apply(leaf(2))" in the_warning(record, "Error detected in FailsBackward.")
+
+
+def test_nan_in_a_second_derivative_names_both_calls():
+    with warned() as record, autograd.set_detect_anomaly(True):
+        x = leaf(2)
+        y = torch.sqrt(x)
+        (g,) = autograd.grad(y.sum(), x, create_graph=True)
+        with raises(RuntimeError, "returned nan values in its"):
+            g.backward(torch.full((2,), float("nan")))
+    text = the_warning(record, "Previous calculation was induced by SqrtBackward0.")
+    assert "y = torch.sqrt(x)" in text
+
+
+def test_gradients_are_the_same():
+    def slope():
+        x = torch.tensor([1.0, 2.0], requires_grad=True)
+        a, b = (x.exp() * x).chunk(2)
+        (a * b + x.sum()).sum().backward()
+        return x.grad.tolist()
+
+    with autograd.set_detect_anomaly(True):
+        watched = slope()
+    assert watched == slope()
+
+
+def test_nothing_is_said_when_all_is_well():
+    with warnings.catch_warnings(), autograd.set_detect_anomaly(True):
+        warnings.simplefilter("error")
+        x = leaf(3)
+        (x * x).sum().backward()
+    assert x.grad.tolist() == [2.0, 2.0, 2.0]
