@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 
 import pytest
 from against import REAL, torch
+
+# Tests start programs in other folders, and these must find the package too.
+if "PYTHONPATH" in os.environ:
+    paths = os.environ["PYTHONPATH"].split(os.pathsep)
+    os.environ["PYTHONPATH"] = os.pathsep.join(os.path.abspath(path) for path in paths if path)
 
 # Whole programs, which test_seed_scripts.py runs in processes of their own.
 collect_ignore = ["seeds"]

@@ -41,7 +41,9 @@ def test_A_008_nan_is_found_where_it_was_made():
     ):
         nan_in_backward()
     the_warning(record, "Anomaly Detection has been enabled. This mode will increase the runtime")
-    text = the_warning(record, "Error detected in SqrtBackward0. Traceback of forward call that caused")
+    text = the_warning(
+        record, "Error detected in SqrtBackward0. Traceback of forward call that caused"
+    )
     assert "y = torch.sqrt(x) * 0" in text
     assert 'test_anomaly.py", line' in text
     assert "in nan_in_backward" in text
@@ -111,7 +113,9 @@ def test_E_07_in_place_errors_name_the_forward_call():
         z = y * y
         y.add_(1)
         z.sum().backward()
-    text = the_warning(record, "Error detected in MulBackward0. Traceback of forward call that caused")
+    text = the_warning(
+        record, "Error detected in MulBackward0. Traceback of forward call that caused"
+    )
     assert "z = y * y" in text
 
 

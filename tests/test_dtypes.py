@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from against import REAL, raises, torch
 
-NAMES = (
-    "bool uint8 int8 int16 int32 int64 uint16 uint32 uint64 "
-    "float16 bfloat16 float32 float64 complex64 complex128"
-).split()
+NAMES = [
+    "bool", "uint8", "int8", "int16", "int32", "int64", "uint16", "uint32", "uint64",
+    "float16", "bfloat16", "float32", "float64", "complex64", "complex128",
+]  # fmt: skip
 DTYPES = [getattr(torch, name) for name in NAMES]
 USUAL = [d for d in DTYPES if d is not torch.bfloat16]
 
@@ -329,15 +329,17 @@ def test_size():
     assert s.numel() == 6
     assert s == (2, 3)
     assert hash(s) == hash((2, 3))
-    for made in (s[:1], s + (4,), (4,) + s, s * 2, 2 * s, copy.copy(s), pickle.loads(pickle.dumps(s))):
+    joined = [s.__add__((4,)), s.__radd__((4,))]
+    for made in (*joined, s[:1], s * 2, 2 * s, copy.copy(s), pickle.loads(pickle.dumps(s))):
         assert type(made) is torch.Size
+    assert joined == [(2, 3, 4), (4, 2, 3)]
     assert s[0] == 2
     assert type(s[0]) is int
     assert torch.Size([np.int64(3)]) == (3,)
     with raises(TypeError, "torch.Size() takes an iterable of 'int' (item 1 is 'float')"):
         torch.Size([1, 1.5])
     with raises(TypeError, "can only concatenate tuple (not list) to torch.Size"):
-        s + [3]
+        s + [3]  # noqa: RUF005
 
 
 def test_layouts_and_memory_formats():
@@ -348,7 +350,9 @@ def test_layouts_and_memory_formats():
     assert torch.ones(1, 2, 3, 4).to(memory_format=torch.channels_last).stride() == (24, 1, 8, 2)
     with raises(RuntimeError, "required rank 4 tensor to use channels_last format"):
         torch.empty(2, memory_format=torch.channels_last)
-    with raises(TypeError, "empty(): argument 'memory_format' must be torch.memory_format, not int"):
+    with raises(
+        TypeError, "empty(): argument 'memory_format' must be torch.memory_format, not int"
+    ):
         torch.empty(2, memory_format=3)
     with raises(TypeError, "zeros(): argument 'layout' must be torch.layout, not str"):
         torch.zeros(2, layout="strided")
@@ -370,7 +374,12 @@ def test_casts_record_and_return_self_where_nothing_changes():
     assert x.to("cpu") is x
     assert x.to(x.detach()) is x
     assert x.type_as(x.detach()) is x
-    for y in (x.double(), x.to(torch.float64), x.to("cpu", torch.float64), x.to(dtype=torch.float64)):
+    for y in (
+        x.double(),
+        x.to(torch.float64),
+        x.to("cpu", torch.float64),
+        x.to(dtype=torch.float64),
+    ):
         assert y.dtype is torch.float64
         assert y.grad_fn.name() == "ToCopyBackward0"
     assert x.to(torch.float32, copy=True).grad_fn.name() == "ToCopyBackward0"

@@ -151,7 +151,9 @@ def test_A_045_printing():
         pytest.param(lambda x: torch.ones(3, 2) @ x, [1.0, 1.0, 1.0], id="mv"),
         pytest.param(lambda x: torch.outer(x, x), [[2.0, 2.0], [2.0, 0.0]], id="outer"),
         pytest.param(lambda x: torch.cat([torch.ones(1), x]), [0.0, 1.0, 0.0], id="cat"),
-        pytest.param(lambda x: torch.stack([x, torch.ones(2)]), [[1.0, 0.0], [0.0, 0.0]], id="stack"),
+        pytest.param(
+            lambda x: torch.stack([x, torch.ones(2)]), [[1.0, 0.0], [0.0, 0.0]], id="stack"
+        ),
         pytest.param(lambda x: torch.where(x > 1, x, 3 * x), [3.0, 0.0], id="where"),
         pytest.param(lambda x: x.max(), 0.0, id="max"),
         pytest.param(lambda x: x.min(0).values, 1.0, id="min with dim"),
@@ -223,6 +225,34 @@ def test_A_045_in_place_on_a_dual():
         z = x * 1
         z += x
         assert fw.unpack_dual(z).tangent.tolist() == [2.0, 0.0]
+
+
+def test_A_045_a_plain_tensor_that_a_dual_is_written_into_becomes_dual():
+    with fw.dual_level():
+        x = fw.make_dual(*pair())
+        a, b, c = torch.zeros(2), torch.zeros(3), torch.ones(2, 2)
+        assert a.copy_(x) is a
+        b[1:] = x * 2
+        c[0] *= x
+        assert fw.unpack_dual(a).tangent.tolist() == [1.0, 0.0]
+        assert b.tolist() == [0.0, 2.0, 4.0]
+        assert fw.unpack_dual(b).tangent.tolist() == [0.0, 2.0, 0.0]
+        assert c.tolist() == [[1.0, 2.0], [1.0, 1.0]]
+        assert fw.unpack_dual(c).tangent.tolist() == [[1.0, 0.0], [0.0, 0.0]]
+        b[1] = 5
+        assert fw.unpack_dual(b.sum()).tangent.tolist() == 0.0
+    assert a.tolist() == [1.0, 2.0]
+
+
+def test_reverse_over_forward_through_a_write():
+    x = torch.tensor([1.0, 2.0], requires_grad=True)
+    with fw.dual_level():
+        out = torch.zeros(3)
+        out[1:] = fw.make_dual(x, torch.tensor([1.0, 1.0])) ** 3
+        slope = fw.unpack_dual(out.sum()).tangent
+        assert slope.tolist() == 15.0
+        assert torch.autograd.grad(slope, x, retain_graph=True)[0].tolist() == [6.0, 12.0]
+        assert torch.autograd.grad(out.sum(), x)[0].tolist() == [3.0, 12.0]
 
 
 def test_reverse_over_forward():

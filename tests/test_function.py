@@ -716,6 +716,30 @@ def test_hooks_on_the_node():
     assert seen == [("pre", [1.0, 1.0]), ("post", [3.0, 3.0], [1.0, 1.0])]
 
 
+def test_gradient_edges():
+    class Two(Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2, x * 3
+
+        @staticmethod
+        def backward(ctx, g, h):
+            return 2 * g + 3 * h
+
+    edge = torch.autograd.graph.GradientEdge
+    x = leaf(2)
+    one, (_, second) = Cube.apply(x), Two.apply(x)
+    for node, number, expected in (
+        (one.grad_fn, 0, [3.0, 3.0]),
+        (second.grad_fn, 0, [2.0, 2.0]),
+        (second.grad_fn, 1, [3.0, 3.0]),
+    ):
+        (g,) = torch.autograd.grad(edge(node, number), x, torch.ones(2), retain_graph=True)
+        assert g.tolist() == expected
+    found = torch.autograd.graph.get_gradient_edge(second)
+    assert (found.node, found.output_nr) == (second.grad_fn, 1)
+
+
 # ------------------------------------------------------------------- higher derivatives
 def test_A_131_once_differentiable_refuses_a_second_derivative():
     class Square(Function):
@@ -918,13 +942,18 @@ def test_A_113_jvp_of_views_and_in_place_functions():
     fw = torch.autograd.forward_ad
     with fw.dual_level():
         x = dual_of([1.0, 2.0], [1.0, 3.0])
-        assert fw.unpack_dual(flip(lambda t: t.view(2, 1)).apply(x)).tangent.tolist() == [[1.0], [3.0]]
+        assert fw.unpack_dual(flip(lambda t: t.view(2, 1)).apply(x)).tangent.tolist() == [
+            [1.0],
+            [3.0],
+        ]
         with raises(RuntimeError, "forward is returning a view", "jvp is not returning a view."):
             flip(lambda t: t.view(2, 1) * 2).apply(x)
         y = twice(lambda t: t.mul_(2)).apply(x)
         assert y is x
         assert fw.unpack_dual(y).tangent.tolist() == [2.0, 6.0]
-        with raises(RuntimeError, "An inplace custom Function is not", "the jvp function must modify"):
+        with raises(
+            RuntimeError, "An inplace custom Function is not", "the jvp function must modify"
+        ):
             twice(lambda t: t * 2).apply(x)
 
 

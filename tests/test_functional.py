@@ -59,7 +59,11 @@ NO_HISTORY = "Output 0 of the user-provided function does not require gradients.
 
 # ------------------------------------------------------------------- jacobian
 def test_A_030_jacobian():
-    assert F.jacobian(square, point()).tolist() == [[2.0, 0.0, 0.0], [0.0, 4.0, 0.0], [0.0, 0.0, 6.0]]
+    assert F.jacobian(square, point()).tolist() == [
+        [2.0, 0.0, 0.0],
+        [0.0, 4.0, 0.0],
+        [0.0, 0.0, 6.0],
+    ]
     assert F.jacobian(cubic, point()).tolist() == [3.0, 12.0, 27.0]
 
 
@@ -111,7 +115,9 @@ def test_A_030_forward_mode():
 def test_A_030_forward_mode_limits():
     forward = {"strategy": "forward-mode", "vectorize": True}
     with raises(
-        NotImplementedError, "Computing Jacobian using forward-AD", "implemented for `vectorize=True`"
+        NotImplementedError,
+        "Computing Jacobian using forward-AD",
+        "implemented for `vectorize=True`",
     ):
         F.jacobian(square, point(), strategy="forward-mode")
     with raises(
@@ -184,7 +190,9 @@ def test_A_031_the_function_must_be_scalar():
 
 def test_A_031_strict():
     assert F.hessian(linear, point()).tolist() == torch.zeros(3, 3).tolist()
-    with raises(RuntimeError, HESSIAN_STRICT.format(0), "this would be violated by a linear function"):
+    with raises(
+        RuntimeError, HESSIAN_STRICT.format(0), "this would be violated by a linear function"
+    ):
         F.hessian(linear, point(), strict=True)
     with raises(RuntimeError, HESSIAN_STRICT.format(1)):
         F.hessian(first_only, (point(), other()), strict=True)
@@ -229,7 +237,9 @@ def test_products_of_one_element_need_no_vector(name):
 @pytest.mark.parametrize("name", ["vjp", "jvp", "vhp", "hvp"])
 def test_products_check_the_vector(name):
     product, f = getattr(F, name), square if name in ("vjp", "jvp") else cubic
-    with raises(RuntimeError, "The vector v can only be None if", "a single Tensor with a single element."):
+    with raises(
+        RuntimeError, "The vector v can only be None if", "a single Tensor with a single element."
+    ):
         product(f, point())
     with raises(
         RuntimeError, "v has invalid size: should be torch.Size([3]) but got torch.Size([2])."
@@ -247,7 +257,8 @@ def test_vectors_in_tuples_are_checked_one_by_one():
     with raises(RuntimeError, "v is a tuple of invalid length: should be 2 but got 1."):
         F.jvp(dot, inputs, (torch.ones(3),))
     with raises(
-        RuntimeError, "Entry 1 in v has invalid size: should be torch.Size([3]) but got torch.Size([2])"
+        RuntimeError,
+        "Entry 1 in v has invalid size: should be torch.Size([3]) but got torch.Size([2])",
     ):
         F.jvp(dot, inputs, (torch.ones(3), torch.ones(2)))
 
@@ -272,7 +283,9 @@ def test_products_strict(name):
     pair = None if name == "vjp" else (torch.ones(3), torch.ones(3))
     with raises(RuntimeError, NO_HISTORY):
         product(constant, point(), v, strict=True)
-    with raises(RuntimeError, "The output of the user-provided function is independent of input 1."):
+    with raises(
+        RuntimeError, "The output of the user-provided function is independent of input 1."
+    ):
         product(first_only, (point(), other()), pair, strict=True)
     if name in ("vjp", "jvp"):
         assert product(linear, point(), v, strict=True)[0].item() == 12.0

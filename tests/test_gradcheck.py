@@ -161,7 +161,9 @@ def test_A_104_fast_mode_shows_the_slow_jacobians():
     ("call", "point"),
     [
         pytest.param(function(lambda x: x * x, lambda g, x: None), [1.0, 2.0], id="None"),
-        pytest.param(function(lambda x: x * x, lambda g, x: 2 * g * x + 1), [1.0, 2.0], id="constant"),
+        pytest.param(
+            function(lambda x: x * x, lambda g, x: 2 * g * x + 1), [1.0, 2.0], id="constant"
+        ),
         pytest.param(lambda x: x * float("nan"), [1.0, 2.0], id="nan"),
         pytest.param(lambda x: x.floor() + x.detach(), [0.5, 1.5], id="cut off"),
     ],
@@ -205,9 +207,7 @@ def test_A_100_wrong_tangents_are_found(fast):
 def test_A_100_backward_must_be_deterministic(fast):
     noise = iter(range(1, 1000))
     unsteady = function(lambda x: x * x, lambda g, x: 2 * g * x * (1 + 1e-8 * next(noise)))
-    with raises(
-        Error, "Backward is not reentrant", "The tolerance for nondeterminism was 0.0."
-    ):
+    with raises(Error, "Backward is not reentrant", "The tolerance for nondeterminism was 0.0."):
         gradcheck(unsteady, (leaf(1.0, 2.0),), fast_mode=fast)
     assert gradcheck(unsteady, (leaf(1.0, 2.0),), nondet_tol=1e-4, fast_mode=fast)
 

@@ -256,6 +256,22 @@ def test_a_second_backward_that_fails_leaves_gradients_alone():
     assert x.grad.tolist() == [2.0, 2.0]
 
 
+@pytest.mark.parametrize(
+    "stop",
+    [
+        pytest.param(lambda x: x.requires_grad_(False), id="flag"),
+        pytest.param(lambda x: x.detach_(), id="detach_"),
+    ],
+)
+def test_a_leaf_that_was_switched_off_gets_nothing_from_older_graphs(stop):
+    x = leaf(2)
+    y = (x * x).sum()
+    y.backward(retain_graph=True)
+    stop(x)
+    y.backward()
+    assert x.grad.tolist() == [2.0, 2.0]
+
+
 def test_gradient_of_zero_elements():
     x = torch.ones(0, 3, requires_grad=True)
     (x * 2).sum().backward()

@@ -199,6 +199,24 @@ def test_M_12_write_to_the_base_updates_views():
     assert x.grad.tolist() == [4.0, 4.0, 0.0]
 
 
+@pytest.mark.parametrize(
+    ("overlap", "weights"),
+    [
+        pytest.param(lambda t: t.expand(2, 3), [[1.0, 2.0, 3.0], [10.0, 20.0, 30.0]], id="expand"),
+        pytest.param(lambda t: t.unfold(0, 2, 1), [[1.0, 2.0], [10.0, 20.0]], id="unfold"),
+    ],
+)
+def test_M_12_views_that_overlap_themselves(overlap, weights):
+    w = torch.tensor(weights)
+    x, plain = leaf(3), leaf(3)
+    base = x * 1
+    view = overlap(base)
+    base.mul_(4)
+    (view * w).sum().backward()
+    (overlap(plain * 4) * w).sum().backward()
+    assert x.grad.tolist() == plain.grad.tolist()
+
+
 def test_M_12_view_of_a_constant_follows_its_base():
     x = leaf(3)
     base = torch.zeros(3)

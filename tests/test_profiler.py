@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
 import random
 import re
@@ -41,7 +42,7 @@ def test_A_080_calls_are_counted_and_timed():
     assert prof.total_average().count == 6
     events = prof.function_events
     assert [e.name for e in events] == ["aten::mul"] * 5 + ["aten::exp"]
-    assert all(a.time_range.end <= b.time_range.start for a, b in zip(events, events[1:], strict=False))
+    assert all(a.time_range.end <= b.time_range.start for a, b in itertools.pairwise(events))
 
 
 def test_A_080_nothing_is_watched_outside():
@@ -155,7 +156,7 @@ def test_A_081_labels_without_a_profiler():
 def test_A_080_shapes():
     prof = training_step(record_shapes=True)
     averages = prof.key_averages(group_by_input_shape=True)
-    assert [a.input_shapes for a in averages if a.key == "aten::mul"][0] == [[2, 3], [2, 3]]
+    assert next(a.input_shapes for a in averages if a.key == "aten::mul") == [[2, 3], [2, 3]]
     assert all(a.input_shapes == "" for a in prof.key_averages())
     shapes = {e.name: e.input_shapes for e in prof.function_events}
     assert shapes["MulBackward0"] == [[2, 3]]
@@ -302,7 +303,9 @@ def random_events(count):
                 "start_us": begin,
                 "end_us": begin + length,
                 "input_shapes": pick([[], [[2, 3]], [[2] * pick(range(1, 40))]]),
-                "stack": pick([[], ["a.py(1): f"], [f"b.py({j}): {'g' * pick([1, 90])}" for j in range(3)]]),
+                "stack": pick(
+                    [[], ["a.py(1): f"], [f"b.py({j}): {'g' * pick([1, 90])}" for j in range(3)]]
+                ),
                 "cpu_memory_usage": pick([0, 24, 1023, -3000, 5 * 2**20, 3 * 2**30]),
                 "flops": pick([0, 0, 999, 1000, 1500, 2 * 10**6, 7 * 10**15, 10**19]),
             }
@@ -342,7 +345,9 @@ def test_tables_are_those_of_pytorch_to_the_byte():
 
 @pytest.mark.wengert_only
 def test_flops_and_stacks_stand_in_their_own_columns():
-    table = event_list([{**EVENTS[0], "stack": ["a.py(1): f"], "flops": 5}], with_flops=True).table()
+    table = event_list(
+        [{**EVENTS[0], "stack": ["a.py(1): f"], "flops": 5}], with_flops=True
+    ).table()
     header, cells = table.splitlines()[1], table.splitlines()[3]
     assert cells[header.index("Source Location") :].startswith("a.py(1): f")
     assert cells.rstrip().endswith("5.000")
@@ -571,7 +576,10 @@ def test_A_089_actions():
 
 @again
 def test_A_089_results(tmp_path):
-    with torch.profiler.profile(record_shapes=True) as prof, torch.profiler.record_function("label"):
+    with (
+        torch.profiler.profile(record_shapes=True) as prof,
+        torch.profiler.record_function("label"),
+    ):
         torch.ones(2) * torch.ones(2)
     assert "label" in prof.key_averages().table(sort_by="cpu_time_total", row_limit=5)
     assert {"label", "aten::mul"} <= {e.name for e in prof.events()}

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 
-def explain(name: str, known: Iterable[str], where: str = "wengert") -> str:
+def explain(
+    name: str, known: Iterable[str], where: str = "wengert", kind: str = "module"
+) -> str:
     """Return an error text that names the missing name and the closest ones that exist."""
     import difflib
 
@@ -13,4 +15,4 @@ def explain(name: str, known: Iterable[str], where: str = "wengert") -> str:
     hint = f"; the closest match is {close[0]!r}" if close else ""
     if len(close) > 1:
         hint += f" (or {' or '.join(repr(c) for c in close[1:])})"
-    return f"module {where!r} has no attribute {name!r}: wengert does not have it (yet){hint}"
+    return f"{kind} {where!r} has no attribute {name!r}: wengert does not have it (yet){hint}"

@@ -89,24 +89,29 @@ def _report(error: BaseException) -> None:
         print("interrupted", file=sys.stderr)
         return
     traceback.print_exception(type(error), error, tb)
-    hint = _import_hint(error)
+    hint = _hint(error)
     if hint:
         print(hint, file=sys.stderr)
 
 
-def _import_hint(error: BaseException) -> str | None:
-    """`from torch import x` of a name that wengert lacks: say so and name the closest one."""
-    if not isinstance(error, ImportError) or not (error.name or "").startswith("wengert"):
-        return None
-    import re
-
-    found = re.search(r"cannot import name '(\w+)'", str(error))
-    if not found:
-        return None
+def _hint(error: BaseException) -> str | None:
+    """A name that wengert lacks was asked for: say so and name the closest one."""
     from ._missing import explain
 
-    owner = sys.modules[error.name or "wengert"]
-    return "wengert: " + explain(found[1], dir(owner), error.name or "wengert")
+    if isinstance(error, ImportError) and (error.name or "").startswith("wengert"):
+        import re
+
+        found = re.search(r"cannot import name '(\w+)'", str(error))
+        if found:
+            owner = error.name or "wengert"
+            return "wengert: " + explain(found[1], dir(sys.modules[owner]), owner)
+    if isinstance(error, AttributeError) and error.name and "closest match" not in str(error):
+        if str(getattr(error.obj, "__name__", "")).startswith("wengert"):
+            return "wengert: " + explain(error.name, dir(error.obj), error.obj.__name__)
+        kind = type(error.obj)
+        if kind.__module__.startswith("wengert"):
+            return "wengert: " + explain(error.name, dir(kind), kind.__name__, "class")
+    return None
 
 
 def info() -> int:

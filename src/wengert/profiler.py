@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import os
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Self
 
 from .autograd.profiler import kineto_available, record_function
 from .autograd.profiler_record import Recorder
@@ -102,7 +102,7 @@ def tensorboard_trace_handler(
 _RECORDING = (ProfilerAction.RECORD, ProfilerAction.RECORD_AND_SAVE)
 
 
-class profile:  # noqa: N801 (PyTorch's spelling)
+class profile:
     """Profile the steps that `schedule` names; call `step()` after each.
 
     activities      what to watch; only the CPU is there
@@ -149,7 +149,7 @@ class profile:  # noqa: N801 (PyTorch's spelling)
         self._step: record_function | None = None
 
     # ---------------------------------------------------------------- steps
-    def __enter__(self) -> profile:
+    def __enter__(self) -> Self:
         self.start()
         return self
 

@@ -177,7 +177,7 @@ def is_anomaly_check_nan_enabled() -> bool:
     return _check_nan
 
 
-class set_detect_anomaly:  # noqa: N801 (PyTorch's spelling)
+class set_detect_anomaly:
     """Switch anomaly detection on or off: at once as a function, for a block as a context.
 
     While it is on, an error in backward is preceded by a warning that shows where the forward call
@@ -202,14 +202,16 @@ class set_detect_anomaly:  # noqa: N801 (PyTorch's spelling)
         set_anomaly_enabled(self.prev, self.prev_check_nan)
 
 
-class detect_anomaly:  # noqa: N801 (PyTorch's spelling)
+class detect_anomaly:
     """Detect anomalies in a block, with a warning on entry that this costs time.
 
     >>> import warnings
     >>> import wengert as torch
     >>> x = torch.zeros(1, requires_grad=True)
-    >>> with warnings.catch_warnings(), torch.autograd.detect_anomaly():  # doctest: +SKIP
-    ...     (torch.sqrt(x) * 0).backward()
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore")
+    ...     with torch.autograd.detect_anomaly():
+    ...         (torch.sqrt(x) * 0).backward()
     Traceback (most recent call last):
     RuntimeError: Function 'SqrtBackward0' returned nan values in its 0th output.
     """

@@ -51,7 +51,7 @@ def exit_dual_level(*, level: int | None = None) -> None:
     _current = None
 
 
-class dual_level(_Switch):  # noqa: N801 (PyTorch's spelling)
+class dual_level(_Switch):
     """Open a level for the block (or the decorated function), in which duals can be made.
 
     >>> import wengert as torch

@@ -15,7 +15,7 @@ from typing import Any
 from ..core import errors, state
 from ..core.node import Node, Spent, seen
 from ..core.tensor import Tensor
-from .function_op import FunctionOp, Refusal
+from .function_op import FunctionOp, Refusal, unpacked
 
 new = object.__new__
 _MODULE = "torch.autograd.function"  # what the printed names of nodes and contexts begin with
@@ -24,9 +24,7 @@ _LEGACY = (
     "autograd function with static forward method. (Example: "
     "https://pytorch.org/docs/stable/autograd.html#torch.autograd.Function)"
 )
-_NO_JVP = (
-    "You must implement the jvp function for custom autograd.Function to use it with forward mode AD."
-)
+_NO_JVP = "You must implement the jvp function for custom autograd.Function to use it with forward mode AD."
 
 
 class FunctionCtx:
@@ -45,6 +43,8 @@ class FunctionCtx:
     _forward_cls: Any = None
     _in_jvp = False
     _saved_seen = False
+    _input_specs: Any = ()
+    _output_specs: Any = ()
 
     def save_for_backward(self, *tensors: Tensor | None) -> None:
         """Keep tensors (or None) for `backward`, where `saved_tensors` returns them.
@@ -103,7 +103,7 @@ class FunctionCtx:
                 "is set on the autograd.Function. Either access saved_tensors only once, or set "
                 "clear_saved_tensors_on_access=False."
             )
-        saved = tuple(None if s is None else s.unpack(node) for s in node.out)
+        saved = tuple([unpacked(s, node) for s in node.out])
         if self._forward_cls.clear_saved_tensors_on_access:
             node.out, self._saved_seen = (), True
         return saved
@@ -120,31 +120,31 @@ class FunctionCtx:
 
 
 _NODE_NAMES = frozenset(
-    "name next_functions metadata register_hook register_prehook _sequence_nr".split()
+    ("name", "next_functions", "metadata", "register_hook", "register_prehook", "_sequence_nr")
 )
 
 
 class BackwardCFunction(Node):
-    """The node of a custom function; the attributes of its ctx can be read from it."""
+    """The node of a custom function. It shares its attributes with the ctx."""
 
-    __slots__ = ()
+    rest: Any
 
-    def __getattr__(self, name: str) -> Any:
-        if name in Node.__slots__:  # an empty slot
-            raise AttributeError(name)
-        return getattr(self.rest, name)
+    @property
+    def _output_count(self) -> int:
+        return len(self.rest._output_specs)
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name in Node.__slots__:
-            object.__setattr__(self, name, value)
-        else:
-            setattr(self.rest, name, value)
+    @property
+    def saved_tensors(self) -> tuple:
+        """The tensors given to save_for_backward, as they were."""
+        return self.rest.saved_tensors
 
     @property
     def next_functions(self) -> tuple:
         """The (node, output number) pairs of the tensors among the arguments."""
         return tuple(
-            seen(e) for e, s in zip(self.edges, self.rest._input_specs, strict=True) if s is not None
+            seen(e)
+            for e, s in zip(self.edges, self.rest._input_specs, strict=True)
+            if s is not None
         )
 
     def apply(self, *grads: Tensor | None) -> Any:
@@ -163,7 +163,7 @@ class FunctionMeta(type):
         public = {"__module__": _MODULE}
         label = name + "Backward"
         cls._ctx_class = type(label, (FunctionCtx,), {**public, "_forward_cls": cls})
-        cls._backward_cls = type(label, (BackwardCFunction,), {**public, "__slots__": ()})
+        cls._backward_cls = type(label, (BackwardCFunction,), public)
         cls._ops = (FunctionOp(cls, False), FunctionOp(cls, True))
 
 
@@ -217,7 +217,9 @@ class Function(metaclass=FunctionMeta):
     @staticmethod
     def forward(*args: Any, **kwargs: Any) -> Any:
         """Compute the result; runs with recording off."""
-        raise NotImplementedError("You must implement the forward function for custom autograd.Function.")
+        raise NotImplementedError(
+            "You must implement the forward function for custom autograd.Function."
+        )
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: Any) -> Any:
@@ -252,7 +254,7 @@ class Function(metaclass=FunctionMeta):
         """Call the operation; keyword arguments are those of forward's positional parameters."""
         if kwargs:
             args = _bound(cls, args, kwargs)
-        elif cls._splits_context():
+        elif cls._splits_context() and not _complete(cls.forward, args):
             args = _bound(cls, args, {})
         op = cls._ops[0]
         mode = state.MODE
@@ -272,6 +274,12 @@ class Function(metaclass=FunctionMeta):
                 "should only implement one of them."
             )
         return cls.backward if by_backward else cls.vjp
+
+
+def _complete(forward: Any, args: tuple) -> bool:
+    """Say at a glance that no argument is left to its default."""
+    code = getattr(forward, "__code__", None)
+    return code is not None and code.co_argcount == len(args) and not code.co_flags & 0x0C
 
 
 def _bound(cls: Any, args: tuple, kwargs: dict) -> tuple:
@@ -314,7 +322,9 @@ def once_differentiable(fn: Callable) -> Callable:
         edges = tuple(g._edge for g in grads if isinstance(g, Tensor) and g._edge is not None)
         if not before or not edges:
             return result
-        message = "trying to differentiate twice a function that was marked with @once_differentiable"
+        message = (
+            "trying to differentiate twice a function that was marked with @once_differentiable"
+        )
 
         def refusing(r: Any) -> Any:
             if not isinstance(r, Tensor):

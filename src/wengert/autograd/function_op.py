@@ -19,62 +19,83 @@ new = object.__new__
 class Saved:
     """One tensor kept by a node, with the version that it had."""
 
-    __slots__ = ("edge", "label", "live", "number", "storage", "tensor", "version")
+    __slots__ = ("edge", "live", "number", "storage", "tensor", "version")
 
-    def __init__(self, t: Tensor, number: int | None, count: int) -> None:
-        x = t._ext
-        if x is not None and x.inference:
-            raise RuntimeError(errors.INFERENCE_SAVED)
+    def __init__(self, t: Tensor, number: int | None) -> None:
         # NOTE [no cycle]: a tensor that hangs on a node may come to hang on ours, so only its
         # memory is kept and it is hung up again when read; outputs (`number`) hang on ours already
-        e = t._edge
-        kept = number is None and (e is None or e.op is LEAF)
-        self.storage = None if kept and (x is None or x.storage is None) else storage_of(t)
-        self.version = 0 if self.storage is None else self.storage.version
-        self.edge = None if number is not None else e
-        self.number = None if number is None else (number, count)
-        self.tensor = t if kept else t._share(None)
-        self.live = weakref.ref(t)
-        self.label = _made_by(t)
+        self.storage = storage_of(t)
+        self.version = self.storage.version
+        self.edge = None if number is not None else t._edge
+        self.number, self.tensor, self.live = number, t._share(None), weakref.ref(t)
 
     def unpack(self, node: Node) -> Tensor:
         """Return the tensor as it was saved, or refuse if it was written since."""
-        storage = self.storage
-        if storage is None:
-            x = self.tensor._ext
-            storage = None if x is None else x.storage
-        if storage is not None and storage.version != self.version:
-            self._refuse(node, storage)
+        if self.storage.version != self.version:
+            t = self.live()
+            t = self.tensor if t is None else t
+            refuse(node, t, self.storage, self.version, self._made_by(node))
+        edge = self.edge
         if self.number is not None:
-            number, count = self.number
-            return self._again(node if count == 1 else port(node, number, count))
-        return self.tensor if self.tensor._edge is self.edge else self._again(self.edge)
-
-    def _again(self, edge: Node | None) -> Tensor:
+            count = len(node.rest._output_specs)  # type: ignore[attr-defined]
+            edge = node if count == 1 else port(node, self.number, count)
         t = self.tensor._share(edge)
-        if self.storage is not None:
-            extra_of(t).storage = self.storage
+        extra_of(t).storage = self.storage
         return t
 
-    def _refuse(self, node: Node, storage: Any) -> None:
-        live = self.live()
-        label = self.label if live is None else _made_by(live)
+    def _made_by(self, node: Node) -> str | None:
+        """Say which output of which call the tensor was, for the message."""
         if self.number is not None:
-            label = f"{self.number[0]} of {_plain_name(node)}"
-        watcher = state.ANOMALY
-        raise RuntimeError(
-            errors.stale_save(
-                self.tensor, label, storage.version, self.version, node.name(),
-                inplace.place(storage.where), watcher is not None and watcher.explain(node),
-                "a saved tensor",
-            )
-        )  # fmt: skip
+            return f"{self.number} of {_plain_name(node)}"
+        t = self.live()
+        last, number = (self.edge, 0) if t is None else (t.grad_fn, t.output_nr)
+        return None if last is None else f"{number} of {_plain_name(last)}"
 
 
-def _made_by(t: Tensor) -> str | None:
-    """Say which output of which call a tensor is, for error messages."""
-    node = t.grad_fn
-    return None if node is None else f"{t.output_nr} of {_plain_name(node)}"
+def saved(t: Any, placed: list) -> Any:
+    """What a node keeps for a tensor: a leaf or a constant as it is, anything else a `Saved`."""
+    if t is None:
+        return None
+    x, e = t._ext, t._edge
+    if x is not None and x.inference:
+        raise RuntimeError(errors.inference_saved(t, "save_for_backward"))
+    number = None
+    for k, r in enumerate(placed):
+        if r is t and e is not None:
+            number = k
+    if number is None and (e is None or e.op is LEAF) and (x is None or x.storage is None):
+        return t
+    return Saved(t, number)
+
+
+def unpacked(s: Any, node: Node) -> Tensor | None:
+    """The tensor behind what `saved` returned."""
+    if s.__class__ is Saved:
+        return s.unpack(node)
+    if s is not None and s._ext is not None and s._ext.storage is not None:
+        storage = s._ext.storage
+        if storage.version:  # it had none when it was saved
+            fn = s.grad_fn
+            made_by = None if fn is None else f"{s.output_nr} of {_plain_name(fn)}"
+            refuse(node, s, storage, 0, made_by)
+    return s
+
+
+def refuse(node: Node, t: Tensor, storage: Any, version: int, made_by: str | None) -> None:
+    """Raise: a saved tensor was written in place."""
+    watcher = state.ANOMALY
+    raise RuntimeError(
+        errors.stale_save(
+            t,
+            made_by,
+            storage.version,
+            version,
+            node.name(),
+            inplace.place(storage.where),
+            watcher is not None and watcher.explain(node),
+            "a saved tensor",
+        )
+    )
 
 
 def _plain_name(node: Node) -> str:
@@ -85,7 +106,7 @@ class FunctionOp:
     """The op of one Function class: what the engine, modes and wrappers see of it."""
 
     kind = "function"
-    outputs: Any = "many"
+    outputs: Any = "custom"  # as many as forward returns
     view = saves_out = variadic = False
     differentiable = True
     inputs = params = ()
@@ -101,11 +122,12 @@ class FunctionOp:
     # ------------------------------------------------------------ forward
     def evaluate(self, args: tuple, params: tuple = ()) -> Any:
         """Run one call past every mode: through the wrappers among its arguments, if any."""
-        top = None
+        top: Any = None
         for a in args:
-            level = getattr(a, "level", None) if isinstance(a, Tensor) else None
-            if level is not None and (top is None or level > top.level):
-                top = a
+            if isinstance(a, Tensor) and not a._spec.plain:
+                level = getattr(a, "level", None)
+                if level is not None and (top is None or level > top.level):
+                    top = a
         if top is None:
             return _record(self, args)[0]
         from ..core.dual import Dual
@@ -118,15 +140,14 @@ class FunctionOp:
     def pull(self, n: Node, g: Any) -> list:
         """Run the user's backward on arrays."""
         return [
-            c._array if isinstance(c, Tensor) and c._spec.plain else c
-            for c in self.pull_t(n, g)
+            c._array if isinstance(c, Tensor) and c._spec.plain else c for c in self.pull_t(n, g)
         ]
 
     def pull_t(self, n: Node, g: Any) -> list:
         """Run the user's backward on tensors and check what it returns."""
-        ctx = n.rest
+        ctx: Any = n.rest  # type: ignore[attr-defined]
         arrived = g.items if g.__class__ is Parts else [g]
-        grads = []
+        grads: list[Tensor | None] = []
         for c, spec in zip(arrived, ctx._output_specs, strict=True):
             if spec is None:
                 grads.append(None)
@@ -151,12 +172,11 @@ class FunctionOp:
 def _checked(n: Node, ctx: Any, result: tuple) -> list:
     """Check the gradients that a backward returned, and turn them into cotangents."""
     specs = ctx._input_specs
-    name = n.name()
     if len(result) != len(specs) and (
         len(result) < len(specs) or any(r is not None for r in result[len(specs) :])
     ):
         raise RuntimeError(
-            f"function {name} returned an incorrect number of gradients (expected {len(specs)}, "
+            f"function {n.name()} returned an incorrect number of gradients (expected {len(specs)}, "
             f"got {len(result)}); return one per argument of forward, None where there is none"
         )
     out: list = []
@@ -166,30 +186,31 @@ def _checked(n: Node, ctx: Any, result: tuple) -> list:
             continue
         if spec is None:
             raise RuntimeError(
-                f"function {name} returned a gradient different than None at position {k + 1}, "
+                f"function {n.name()} returned a gradient different than None at position {k + 1}, "
                 "but the corresponding forward input was not a Variable"
             )
         if not isinstance(r, Tensor):
-            raise RuntimeError(
-                f"expected Variable or None (got {type(r).__name__}) as gradient {k} from {name}"
+            raise RuntimeError(  # noqa: TRY004 (as PyTorch)
+                f"expected Variable or None (got {type(r).__name__}) as gradient {k} from "
+                f"{n.name()}"
             )
-        out.append(None if edge is None else _fitted(r, spec, k, name))
+        out.append(None if edge is None else _fitted(r, spec, k, n))
     return out
 
 
-def _fitted(r: Tensor, spec: Any, k: int, name: str) -> Tensor:
+def _fitted(r: Tensor, spec: Any, k: int, n: Node) -> Tensor:
     """Cast a gradient to the dtype of its input and sum it to its shape."""
     if r._spec is not spec:
         have, want = tuple(r.shape), tuple(spec.shape)
         lead = len(have) - len(want)
         if lead < 0 or any(w not in (1, h) for h, w in zip(have[lead:], want, strict=True)):
             raise RuntimeError(
-                f"Function {name} returned an invalid gradient at index {k} - got {list(have)} "
+                f"Function {n.name()} returned an invalid gradient at index {k} - got {list(have)} "
                 f"but expected shape compatible with {list(want)}"
             )
         if r.dtype.is_complex and not spec.dtype.is_complex:
             raise RuntimeError(
-                f"Function {name} returned a complex gradient at index {k}, but the input is "
+                f"Function {n.name()} returned a complex gradient at index {k}, but the input is "
                 f"{spec.dtype}; return its real part"
             )
         if r.dtype is not spec.dtype:
@@ -202,11 +223,10 @@ def _fitted(r: Tensor, spec: Any, k: int, name: str) -> Tensor:
 def _record(op: FunctionOp, args: tuple) -> tuple[Any, Any]:
     """Run forward, hang its outputs on a node; return the result and the ctx."""
     cls = op.cls
-    ctx = cls._ctx_class()
+    ctx = new(cls._ctx_class)
     tensors = [a if isinstance(a, Tensor) else None for a in args]
     edges = tuple([None if t is None else t._edge for t in tensors])
-    ctx.needs_input_grad = tuple(e is not None for e in edges)
-    recording = state.is_grad_enabled() and any(ctx.needs_input_grad)
+    ctx.needs_input_grad = needs = tuple([e is not None for e in edges])
     before = state.set_grad_enabled(False)
     try:
         if cls._splits_context():
@@ -218,24 +238,32 @@ def _record(op: FunctionOp, args: tuple) -> tuple[Any, Any]:
         state.set_grad_enabled(before)
     one = not isinstance(result, tuple)
     results: list = [result] if one else list(result)
-    _check_marks(ctx, results)
+    if ctx.to_save or ctx.dirty_tensors:
+        _check_marks(ctx, results)
     n: Any = None
-    if recording:
+    if before and True in needs:
         n = new(cls._backward_cls)
         n.op, n.edges, n.hooks, n.rest, n.out = op, edges, None, ctx, ()
         n.x = n.y = None
         n.seq = state.tick()
+        n.__dict__ = ctx.__dict__  # what users set on one is seen on the other
         ctx._node = weakref.ref(n)
         ctx._input_specs = [None if t is None else t._spec for t in tensors]
     placed = [_placed(cls, ctx, n, r, k, results, tensors) for k, r in enumerate(results)]
     if n is not None:
         ctx._output_specs = [r._spec if isinstance(r, Tensor) else None for r in placed]
-        _save(op, n, ctx, placed)
+        if ctx.to_save:
+            n.out = tuple([saved(t, placed) for t in ctx.to_save])
+            n.op = cls._ops[1]
+            ctx.to_save = ()
     return (placed[0] if one else tuple(placed)), ctx
 
 
 def _is_in(t: Any, tensors: Any) -> bool:
-    return any(t is other for other in tensors)
+    for other in tensors:  # noqa: SIM110 (a third faster than any())
+        if t is other:
+            return True
+    return False
 
 
 def _check_marks(ctx: Any, results: list) -> None:
@@ -254,9 +282,7 @@ def _check_marks(ctx: Any, results: list) -> None:
             )
 
 
-def _placed(
-    cls: Any, ctx: Any, n: Any, r: Any, k: int, results: list, tensors: list
-) -> Any:
+def _placed(cls: Any, ctx: Any, n: Any, r: Any, k: int, results: list, tensors: list) -> Any:
     """Turn the k-th thing that forward returned into what apply returns."""
     if not isinstance(r, Tensor):
         return r
@@ -294,19 +320,6 @@ def _placed(
         x.creation = f"{'functions' if count > 1 else 'function'} {cls.__name__} {k}"
     r._edge = edge
     return r
-
-
-def _save(op: FunctionOp, n: Any, ctx: Any, placed: list) -> None:
-    """Move what save_for_backward was given onto the node."""
-    if not ctx.to_save:
-        return
-    saved = []
-    for t in ctx.to_save:
-        number = next((k for k, r in enumerate(placed) if r is t and t._edge is not None), None)
-        saved.append(None if t is None else Saved(t, number, len(placed)))
-    n.out = tuple(saved)
-    n.op = op.cls._ops[1]
-    ctx.to_save = ()
 
 
 # ------------------------------------------------------------------- forward mode
@@ -375,7 +388,7 @@ def _wrapped(values: tuple) -> bool:
 def check_tangent(value: Tensor, tangent: Any, k: int = 0) -> None:
     """Raise unless `tangent` can be the tangent of `value`."""
     if not isinstance(tangent, Tensor):
-        raise RuntimeError(
+        raise RuntimeError(  # noqa: TRY004 (as PyTorch)
             f"expected Variable or None (got {type(tangent).__name__}) for grad output {k}."
         )
     if tangent.shape != value.shape:

@@ -44,9 +44,7 @@ def _outputs(value: Any, name: str) -> tuple[bool, tuple[Tensor, ...]]:
 
 def _fresh(inputs: tuple[Tensor, ...], create_graph: bool) -> tuple[Tensor, ...]:
     """The points to differentiate at: new leaves, or with create_graph views of the inputs."""
-    return tuple(
-        (t.view_as(t) if create_graph else t.detach()).requires_grad_() for t in inputs
-    )
+    return tuple((t.view_as(t) if create_graph else t.detach()).requires_grad_() for t in inputs)
 
 
 def _finished(results: Any, create_graph: bool) -> Any:
@@ -78,9 +76,7 @@ def _vector(v: Any, other: tuple[Tensor, ...], many: bool, name: str, missing: s
     for k, (a, b) in enumerate(zip(v, other, strict=True)):
         if a.shape != b.shape:
             entry = f"Entry {k} in " if many else ""
-            raise RuntimeError(
-                f"{entry}v has invalid size: should be {b.shape} but got {a.shape}."
-            )
+            raise RuntimeError(f"{entry}v has invalid size: should be {b.shape} but got {a.shape}.")
     return v
 
 
@@ -105,15 +101,15 @@ def _grads(
     *, retain: bool | None = None,
 ) -> tuple:  # fmt: skip
     """Gradients of those outputs that have a history; None where nothing arrives."""
-    pairs = [
-        (t, None if v is None else v[k]) for k, t in enumerate(outputs) if t.requires_grad
-    ]
+    pairs = [(t, None if v is None else v[k]) for k, t in enumerate(outputs) if t.requires_grad]
     if v is not None:
         pairs = [(t, g) for t, g in pairs if g is not None]
     if not pairs:
         return (None,) * len(inputs)
     roots, cotangents = zip(*pairs, strict=True)
-    return grad(roots, inputs, cotangents, create_graph=create, retain_graph=retain, allow_unused=True)
+    return grad(
+        roots, inputs, cotangents, create_graph=create, retain_graph=retain, allow_unused=True
+    )
 
 
 def _filled(

@@ -111,9 +111,7 @@ def gradcheck(
 class _Check:
     """One function at one point, and the tolerances."""
 
-    def __init__(
-        self, func: Callable, inputs: Any, eps: float, atol: float, rtol: float
-    ) -> None:
+    def __init__(self, func: Callable, inputs: Any, eps: float, atol: float, rtol: float) -> None:
         self.inputs = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
         self.func, self.eps, self.atol, self.rtol = func, eps, atol, rtol
         self.where = [
@@ -227,10 +225,8 @@ class _Check:
     ) -> None:
         t = self.points[i]
         n = jac.numerical(self.arrays, t._array, self.eps, j, part)[0]
-        if mode:
-            a = jac.forward(self, i, j, part)
-        else:
-            a = jac.analytical(out, [t], part)[0].matrix
+        reverse = jac.analytical(out, [t], part)[0].matrix
+        a = jac.forward(self, i, j, part) if mode else reverse
         text = prefix + _mismatch(j, self.where[i], want, have, mode)
         if jac.close(a, n, self.rtol, self.atol):
             raise GradcheckError(text + _FAST_ONLY)
@@ -259,7 +255,13 @@ class _Check:
         for k in range(len(outputs)):
             others = [t for i, t in enumerate(outputs) if i != k]
             try:
-                grad(others, self.points, [ones(t) for t in others], retain_graph=True, allow_unused=True)
+                grad(
+                    others,
+                    self.points,
+                    [ones(t) for t in others],
+                    retain_graph=True,
+                    allow_unused=True,
+                )
             except Exception as error:
                 raise GradcheckError(
                     "Expected backward function to handle undefined output grads: with no gradient "

@@ -26,8 +26,10 @@ class GradientEdge(NamedTuple):
         if self.ownership_token is not None:
             return self.ownership_token
         n = self.node
-        if getattr(n.op, "outputs", 1) != 1:
+        count = getattr(n, "_output_count", 1)  # a custom function knows
+        if getattr(n.op, "outputs", 1) not in (1, "custom"):
             count = len(n.out) if getattr(n, "out", None).__class__ is tuple else self.output_nr + 1
+        if count != 1:
             return port(n, self.output_nr, count)
         return n
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 import functools
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 from . import profiler_record
 from .profiler_record import LABEL, Recorder
 from .profiler_util import EventList, FunctionEvent, FunctionEventAvg
 
 
-class profile:  # noqa: N801 (PyTorch's spelling)
+class profile:
     """Note every call, node of backward and labelled block while the context is open.
 
     enabled         False makes the context do nothing
@@ -179,7 +179,7 @@ class profile:  # noqa: N801 (PyTorch's spelling)
         return "<unfinished torch.autograd.profile>" if self._events is None else str(self._events)
 
 
-class record_function:  # noqa: N801 (PyTorch's spelling)
+class record_function:
     """Label a block, or every call of a decorated function, in the profiler's tables and traces.
 
     Without a profiler it costs next to nothing.
@@ -196,12 +196,17 @@ class record_function:  # noqa: N801 (PyTorch's spelling)
         self.name, self.args = name, args
         self._open: list[list] = []
 
-    def __enter__(self) -> record_function:
+    def __enter__(self) -> Self:
         spans = []
         for recorder in profiler_record.active:
             span = recorder.open(self.name, LABEL)
             if recorder.shapes and self.args is not None:
-                span.shapes, span.strides, span.dtypes, span.concrete = [[]], [[]], [""], [self.args]
+                span.shapes, span.strides, span.dtypes, span.concrete = (
+                    [[]],
+                    [[]],
+                    [""],
+                    [self.args],
+                )
             spans.append((recorder, span))
         self._open.append(spans)
         return self

@@ -7,6 +7,7 @@ calls make are counted when they appear and, by weak reference, when they die.
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 import threading
@@ -35,6 +36,12 @@ class Span:
         "allocated", "concrete", "dtypes", "end", "flops", "kind", "name", "seq", "shapes",
         "stack", "start", "strides", "thread",
     )  # fmt: skip
+
+    shapes: list[Any] | None
+    dtypes: list[str] | None
+    strides: list[Any] | None
+    concrete: list[Any] | None
+    stack: list[str] | None
 
     def __init__(self, name: str, kind: int, thread: _Thread) -> None:
         self.name, self.kind, self.thread = name, kind, thread
@@ -225,7 +232,7 @@ class _Calls(state.Mode):
         recorder = self.recorder
         span = recorder.open(_name(op, params), CALL)
         if recorder.shapes:
-            _describe(span, args, params, recorder.flops)
+            _describe(span, args, params)
         if recorder.memory:
             recorder.seen(args)
         try:
@@ -237,6 +244,8 @@ class _Calls(state.Mode):
                     span.seq = (edge.edges[0] if edge.op is PORT else edge).seq
             if recorder.memory:
                 recorder.count(results, span)
+            if recorder.flops:
+                span.flops = _flops(span.name, span.shapes or [], result)
             return result
         finally:
             recorder.close(span)
@@ -257,7 +266,7 @@ class _Runs(watch.Watcher):
     def accumulate(self, add: Callable, leaf: Node, g: Any, create: bool) -> None:
         def run() -> tuple:
             watch.Watcher.accumulate(self, add, leaf, g, create)
-            return (leaf.out,)
+            return (leaf.out,)  # type: ignore[attr-defined]
 
         self._timed("torch::autograd::AccumulateGrad", -1, g, run)
 
@@ -268,7 +277,7 @@ class _Runs(watch.Watcher):
         outer.seq = span.seq = seq
         arrived = tuple(getattr(g, "items", (g,)))
         if recorder.shapes:
-            _describe(span, arrived, (), False)
+            _describe(span, arrived, ())
         try:
             result = run()
             if recorder.memory and result is not None:
@@ -306,7 +315,7 @@ def _name(op: Any, params: tuple) -> str:
     return f"aten::_{words}" if words in _PRIVATE else f"aten::{words}"
 
 
-def _describe(span: Span, args: tuple, params: tuple, flops: bool) -> None:
+def _describe(span: Span, args: tuple, params: tuple) -> None:
     """Note shapes, strides and dtypes of the inputs, and the values of the parameters."""
     shapes: list = []
     strides: list = []
@@ -327,11 +336,11 @@ def _describe(span: Span, args: tuple, params: tuple, flops: bool) -> None:
     for p in params:
         shapes.append([])
         strides.append([])
-        dtypes.append("" if p is None else "ScalarList" if isinstance(p, tuple | list) else "Scalar")
+        dtypes.append(
+            "" if p is None else "ScalarList" if isinstance(p, tuple | list) else "Scalar"
+        )
         concrete.append(p)
     span.shapes, span.strides, span.dtypes, span.concrete = shapes, strides, dtypes, concrete
-    if flops:
-        span.flops = _flops(span.name, shapes)
 
 
 def _type_name(dtype: np.dtype) -> str:
@@ -344,16 +353,23 @@ def _type_name(dtype: np.dtype) -> str:
     return names.get(dtype.name, dtype.name)
 
 
-def _flops(name: str, shapes: list) -> int:
-    """Floating point operations of the calls that PyTorch counts: products, mul and add."""
+_PRODUCTS = frozenset(("aten::mm", "aten::bmm", "aten::matmul", "aten::addmm", "aten::baddbmm"))
+
+
+def _flops(name: str, shapes: list, out: Any) -> int:
+    """Floating point operations of the calls that PyTorch counts: products, mul and add.
+
+    An (m, k) by (k, n) product takes 2mkn, and mkn is the root of the product of the three sizes,
+    whichever of the factors is transposed.
+    """
     if name in ("aten::mul", "aten::add"):
-        return int(np.prod(shapes[0], dtype=np.int64))
+        return math.prod(shapes[0])
     factors = shapes[1:3] if name in ("aten::addmm", "aten::baddbmm") else shapes[:2]
-    if name in ("aten::mm", "aten::bmm", "aten::matmul", "aten::addmm", "aten::baddbmm"):
-        if len(factors) == 2 and all(len(s) >= 2 for s in factors):
-            lead = int(np.prod(factors[0][:-2], dtype=np.int64))
-            return 2 * lead * factors[0][-2] * factors[0][-1] * factors[1][-1]
-    return 0
+    if name not in _PRODUCTS or not isinstance(out, Tensor):
+        return 0
+    count = math.prod(out.shape[:-2])
+    sizes = [math.prod(shape) for shape in (*factors, out.shape)]
+    return 2 * count * math.isqrt(math.prod(sizes) // count**3) if count else 0
 
 
 def _user_stack() -> list[str]:

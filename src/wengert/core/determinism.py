@@ -6,8 +6,6 @@ import warnings
 
 _mode = 0  # 0 allows them, 1 warns, 2 refuses
 
-fill_uninitialized_memory = True  # in mode 1 and 2: new memory is filled with nan or the maximum
-
 
 def mode() -> int:
     """Return 0 (allowed), 1 (a warning) or 2 (an error)."""
@@ -18,11 +16,6 @@ def set_mode(value: int) -> None:
     """Set what `check` does."""
     global _mode
     _mode = value
-
-
-def fills_memory() -> bool:
-    """Return True if uninitialised tensors must be filled, so that reading them is repeatable."""
-    return _mode > 0 and fill_uninitialized_memory
 
 
 def check(name: str) -> None:

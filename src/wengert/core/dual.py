@@ -13,7 +13,7 @@ from . import state
 from .node import Node
 from .op import TENSORS, share
 from .record import bind
-from .tensor import Tensor
+from .tensor import Tensor, extra_of
 
 new = object.__new__
 
@@ -104,6 +104,28 @@ class Dual(Wrapper):
     def grad_fn(self) -> Any:
         """The node of the primal."""
         return Tensor.grad_fn.fget(self) or self.value.grad_fn  # type: ignore[attr-defined]
+
+
+def become_dual(t: Any, level: int) -> None:
+    """Turn a plain tensor, which others hold, into a dual without a tangent; its base likewise.
+
+    It happens to a tensor that a dual is written into.
+    """
+    from .inplace import follow_tensor
+
+    x = t._ext
+    base = None if x is None else x.base
+    if base is None:
+        value = t._share(t._edge)
+        if x is not None:
+            extra_of(value).storage = x.storage
+    else:
+        if base._spec.plain:
+            become_dual(base, level)
+        value = follow_tensor(base.value, x.chain)
+    t.__class__ = Dual
+    t.level, t.value, t.note = level, value, None
+    t._spec, t._edge = value._spec.wrapped(None), None
 
 
 _open: set[int] = set()  # the levels at which duals live; later ones are plain values

@@ -34,6 +34,19 @@ def described(t: Any) -> str:
     return f"{str(t.dtype).removeprefix('torch.')} tensor of shape {list(t.shape)}"
 
 
+def inference_saved(t: Any, name: str) -> str:
+    """A tensor made in inference mode would have to be kept for backward."""
+    return f"{INFERENCE_SAVED} The tensor is a {described(t)}, an input of {name}()."
+
+
+def not_recorded(t: Any) -> str:
+    """Say what to do about a tensor that nothing is recorded for."""
+    return (
+        f"The tensor is a {described(t)}: call requires_grad_() on it, or compute it from a "
+        "tensor that requires grad, with recording switched on."
+    )
+
+
 def leaf_inplace(t: Any, view: bool = False) -> str:
     """In-place on a leaf that requires grad."""
     text = VIEW_OF_LEAF_INPLACE if view else LEAF_INPLACE

@@ -66,7 +66,7 @@ def place(where: Any) -> str | None:
     return f"{code.co_filename}:{line}, in {code.co_name}"
 
 
-def bump(t: Tensor, where: str | None = None) -> None:
+def bump(t: Tensor, where: Any = None) -> None:
     """Note that the memory of `t` was written without recording."""
     x = t._ext
     if x is not None and x.inference:
@@ -85,7 +85,7 @@ def check_writable(t: Tensor, tracked: bool) -> None:
             if x.creation:
                 raise RuntimeError(_refused_view(t, "is being modified inplace."))
             b = x.base._edge
-            if e is not None and b is not None and b.op is LEAF:
+            if b is not None and b.op is LEAF:
                 raise RuntimeError(errors.leaf_inplace(t, view=True))
         if e is not None and e.op is LEAF:
             raise RuntimeError(errors.leaf_inplace(t))
@@ -103,14 +103,14 @@ def _refused_view(t: Tensor, what: str) -> str:
     or "functions Name k" (several outputs)."""
     x: Any = t._ext
     if x.creation == "no_grad":
-        return _NO_GRAD_VIEW
+        return f"{_NO_GRAD_VIEW} The view is a {errors.described(t)}."
     kind, *rest = x.creation.split()
     if kind == "multi":
         name, k = public_op_name(x.chain[-1][0]), rest[0]
     else:
         name, k = rest
     reason = _FUNCTION_VIEW if kind == "function" else _MULTI_VIEW
-    return f"Output {k} of {name} is a view and {what}{reason}"
+    return f"Output {k} of {name} is a view and {what}{reason} It is a {errors.described(t)}."
 
 
 def public_op_name(op: Any) -> str:
@@ -158,17 +158,39 @@ def write(
     if not tracked:
         result = fn(t, *args, **kwargs)
         _check_result(t, result)
+        if not result._spec.plain:
+            return _write_dual(t, result)
         _store(t, result)
         bump(t)
         return t
     old = attach(t._array.copy() if copy_old else t._array, t._spec, t._edge)
     result = fn(old, *args, **kwargs)
     _check_result(t, result)
+    if not result._spec.plain:
+        return _write_dual(t, result)
     if result._spec.dtype is not t._spec.dtype:
         result = TENSORS.cast(result, t._spec.dtype)
     _store(t, result)
     commit(t, result)
     return t
+
+
+def _write_dual(t: Tensor, result: Any) -> Tensor:
+    """Write a dual into a plain tensor, which becomes a dual."""
+    from .dual import Dual, become_dual
+
+    if not isinstance(result, Dual) or type(t) is not Tensor:
+        raise RuntimeError(
+            f"a tensor under a transform can't be written in place into a {type(t).__name__}: make "
+            "the target from the transformed tensor, or use the out-of-place form"
+        )
+    become_dual(t, result.level)
+    return _write_wrapped(t, _given, (result,), {})
+
+
+def _given(old: Tensor, new: Tensor) -> Tensor:
+    """The function of a write whose result is known; as an argument, its history is seen."""
+    return new
 
 
 def _write_wrapped(t: Any, fn: Any, args: tuple, kwargs: dict) -> Tensor:
@@ -182,7 +204,7 @@ def _write_wrapped(t: Any, fn: Any, args: tuple, kwargs: dict) -> Tensor:
     _check_result(t, result)
     wrapped = result.__class__ is t.__class__ and result.level == t.level
     inner, note = (result.value, result.note) if wrapped else (result, None)
-    write(t.value, lambda old: inner, copy_old=False)
+    write(t.value, _given, (inner,), copy_old=False)
     t._edge = result._edge
     x = t._ext
     base = t if x is None or x.base is None else x.base
@@ -202,11 +224,6 @@ def _write_wrapped(t: Any, fn: Any, args: tuple, kwargs: dict) -> Tensor:
 
 
 def _check_result(t: Tensor, result: Tensor) -> None:
-    if t._spec.plain and not result._spec.plain:
-        raise RuntimeError(
-            "a tensor under a transform (a dual, for example) can't be written in place into a "
-            "plain tensor: make the target from the transformed tensor, or use the out-of-place form"
-        )
     s, r = t._spec, result._spec
     if r.dtype.category > s.dtype.category:
         raise RuntimeError(
@@ -278,8 +295,24 @@ def follow_tensor(t: Tensor, chain: tuple) -> Tensor:
 
 def _unreplay_kernel(g: Any, spec: Any, chain: tuple) -> Any:
     out = np.zeros(spec.shape, g.dtype if g.dtype.kind == "c" or spec.np.kind != "c" else spec.np)
-    follow(out, chain)[...] = g
+    view = follow(out, chain)
+    if _overlaps(view):  # expand, unfold: elements that the view shows several times add up
+        where = follow(np.arange(out.size).reshape(out.shape), chain)
+        np.add.at(out.reshape(-1), where, g)
+    else:
+        view[...] = g
     return out
+
+
+def _overlaps(a: np.ndarray) -> bool:
+    """True if some elements of an array may share memory."""
+    reach = 0
+    for stride, n in sorted((abs(s), n) for s, n in zip(a.strides, a.shape, strict=True)):
+        if n > 1:
+            if stride <= reach:
+                return True
+            reach += stride * (n - 1)
+    return False
 
 
 def _cut_kernel(g: Any, chain: tuple) -> Any:

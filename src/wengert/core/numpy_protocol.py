@@ -8,12 +8,14 @@ path of a tensor operation.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
 from . import inplace, state
+from .errors import described
 from .promote import result_dtype
 from .registry import API, public
 from .tensor import Tensor, as_tensor_arg, wrap
@@ -30,14 +32,15 @@ _REQUIRES_GRAD = (
 def numpy(self: Tensor, *, force: bool = False) -> np.ndarray:
     """Return a NumPy array over the memory of this tensor.
 
-    RuntimeError for a tensor that requires grad, unless ``force`` is given.
+    RuntimeError for a tensor that requires grad, unless ``force`` is given or nothing is recorded
+    (`no_grad`).
 
     >>> import wengert as torch
     >>> torch.tensor([1., 2.]).numpy()
     array([1., 2.], dtype=float32)
     """
-    if not force and self.requires_grad:
-        raise RuntimeError(_REQUIRES_GRAD)
+    if not force and self.requires_grad and state.is_grad_enabled():
+        raise RuntimeError(f"{_REQUIRES_GRAD} The tensor is a {described(self)}.")
     if not self._value()._spec.plain or self._spec.shape != self._array.shape:
         raise RuntimeError(
             "Cannot access data pointer of Tensor inside a transform (vmap, grad, ...): its values "
@@ -334,7 +337,7 @@ def _at(ufunc: np.ufunc, inputs: tuple[Any, ...]) -> None:
 def _to_array(x: Any, why: str) -> Any:
     """Return a tensor as an array (lists of tensors too); refuse to lose a gradient."""
     if isinstance(x, Tensor):
-        if x.requires_grad:
+        if x.requires_grad and state.is_grad_enabled():
             raise RuntimeError(f"{_REQUIRES_GRAD} ({why})")
         return numpy(x)
     if isinstance(x, (list, tuple)):
@@ -376,7 +379,7 @@ public("Tensor", name="__array_ufunc__")(_array_ufunc)
 
 # ------------------------------------------------------------------------------------- functions
 
-# Filled by `numpy_function`; the names are resolved when NumPy first asks.
+# Filled by `numpy_function`; loaded, and its names resolved, when NumPy first asks.
 _HANDLERS: dict[str, tuple[Callable[..., Any], bool]] = {}
 _resolved: dict[Any, tuple[Callable[..., Any], bool]] = {}
 
@@ -398,6 +401,8 @@ def numpy_function(*names: str, always: bool = False) -> Callable[[Any], Any]:
 
 def _handler(func: Any) -> tuple[Callable[..., Any], bool] | None:
     if not _resolved:
+        # By name: this layer knows no op, and few programs ever come here.
+        importlib.import_module(__name__.replace("core.numpy_protocol", "ops.numpy_functions"))
         for name, entry in _HANDLERS.items():
             target: Any = np
             for part in name.split("."):
@@ -428,7 +433,10 @@ def _array_function(
     entry = _handler(func)
     if entry is not None:
         handler, always = entry
-        if always or requires_grad_within(args) or requires_grad_within(kwargs.values()):
+        if always or (
+            state.is_grad_enabled()
+            and (requires_grad_within(args) or requires_grad_within(kwargs.values()))
+        ):
             result = handler(*args, **kwargs)
             if result is not NotImplemented:
                 return result

@@ -425,7 +425,7 @@ def _save_inputs(op: Any, n: Node, args: list) -> None:
     """Keep on the node what the rules of the inputs that need a gradient name."""
     for a in args:
         if a is not None and a._ext is not None and a._ext.inference and op.saves:
-            raise RuntimeError(errors.INFERENCE_SAVED)
+            raise RuntimeError(errors.inference_saved(a, op.name))
     if op.variadic:
         n.x = tuple(args) if op.saves else None
         return

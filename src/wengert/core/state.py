@@ -13,7 +13,7 @@ MODE: Any = None  # innermost mode that wants to see every call (profiler, anoma
 NOGRAD = 0  # how many threads are inside no_grad; when positive a thread asks its own flag
 LAST_WRITE = 0  # sequence number of the latest in-place write anywhere
 WATCHED_LEAVES = False  # some leaf has hooks: backward then runs leaves as soon as they are complete
-ANOMALY: Any = None  # the anomaly watcher of backward runs, or None
+ANOMALY: Any = None  # the innermost watcher of backward runs (anomaly, profiler), or None
 
 tick = itertools.count(1).__next__  # sequence numbers date calls and in-place writes alike
 

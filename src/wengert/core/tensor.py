@@ -224,7 +224,10 @@ class Tensor:
         """Make backward() fill `.grad` of this non-leaf tensor."""
         e = self._edge
         if e is None:
-            raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
+            raise RuntimeError(
+                "can't retain_grad on Tensor that has requires_grad=False. "
+                + errors.not_recorded(self)
+            )
         if e.op is LEAF:
             return
         x = extra_of(self)
@@ -258,10 +261,9 @@ class Tensor:
             )
         e = self._edge
         if e is not None:
-            kept = e.out if e.op is LEAF else None
             self._edge = None
-            if kept is not None:
-                extra_of(self).grad = kept
+            if e.op is LEAF and e.out is not None:  # graphs that still lead here must not add to it
+                extra_of(self).grad, e.out = e.out, None
             elif x is not None:
                 x.retains = False
                 if e.hooks is not None:
@@ -319,14 +321,20 @@ class Tensor:
         registration, each seeing the result of the one before.
         """
         if self._edge is None:
-            raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+            raise RuntimeError(
+                "cannot register a hook on a tensor that doesn't require gradient. "
+                + errors.not_recorded(self)
+            )
         return hooks_of(self._edge).add("tensor", hook)
 
     def register_post_accumulate_grad_hook(self, hook: Any) -> Any:
         """Call `hook(tensor)` after backward() has added to this leaf's `.grad`; return a handle."""
         e = self._edge
         if e is None:
-            raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+            raise RuntimeError(
+                "cannot register a hook on a tensor that doesn't require gradient. "
+                + errors.not_recorded(self)
+            )
         if e.op is not LEAF:
             raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
         return hooks_of(e).add("accumulated", hook)
@@ -436,11 +444,12 @@ def _set_requires_grad(t: Tensor, flag: bool, refusal: str) -> None:
             raise RuntimeError(
                 "you can only change requires_grad flags of leaf variables. If you want to use a "
                 "computed variable in a subgraph that doesn't require differentiation use "
-                "var_no_grad = var.detach()."
+                f"var_no_grad = var.detach(). The tensor is a {errors.described(t)}, made by "
+                f"{public_name(e)}."
             )
         t._edge = None
-        if e.out is not None:
-            extra_of(t).grad = e.out
+        if e.out is not None:  # graphs that still lead here must not add to it
+            extra_of(t).grad, e.out = e.out, None
 
 
 def _check_assigned_grad(t: Tensor, g: Any) -> None:

@@ -1,19 +1,16 @@
 """Activation functions on arrays, and their slopes times a cotangent.
 
-float16 is computed in float32: `widened` casts there and back. Kinks follow PyTorch: which branch
+`widened` computes float16 in float32, and large arrays in blocks. Kinks follow PyTorch: which branch
 owns the boundary is part of the contract.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 
 from .erf import erf
-from .numeric import HALF, ONE, SINGLE, ZERO, choose, keep
+from .numeric import ONE, ZERO, at_least, at_most, choose, keep, widened
 
 Array = np.ndarray
 K_ALPHA = 1.0 / math.sqrt(2.0)
@@ -22,22 +19,9 @@ GELU_K = math.sqrt(2.0 / math.pi)
 GELU_C = 0.044715
 
 
-def widened(f: Callable) -> Callable:
-    """Make a kernel compute float16 in float32 and round once."""
-
-    def kernel(x: Array, *rest: Any) -> Array:
-        if x.dtype is not HALF:
-            return f(x, *rest)
-        wide = [a.astype(SINGLE) if getattr(a, "dtype", None) is HALF else a for a in rest]
-        return f(x.astype(SINGLE), *wide).astype(HALF)
-
-    kernel.__name__ = f.__name__
-    return kernel
-
-
 # ---------------------------------------------------------------- straight pieces
 def relu(x: Array) -> Array:
-    return np.maximum(x, ZERO[x.dtype])
+    return at_least(x, 0) if x.size >= 1024 else np.maximum(x, ZERO[x.dtype])
 
 
 def threshold(x: Array, threshold: float, value: float) -> Array:
@@ -61,7 +45,7 @@ def leaky_relu_backward(g: Array, x: Array, slope: float) -> Array:
 
 
 def hardtanh(x: Array, low: float, high: float) -> Array:
-    return np.minimum(np.maximum(x, x.dtype.type(low)), x.dtype.type(high))
+    return at_most(at_least(x, low), high)
 
 
 def hardtanh_backward(g: Array, x: Array, low: float, high: float) -> Array:
@@ -77,7 +61,7 @@ def hardshrink_backward(g: Array, x: Array, lambd: float) -> Array:
 
 
 def softshrink(x: Array, lambd: float) -> Array:
-    return x - np.minimum(np.maximum(x, -lambd), lambd)
+    return x - at_most(at_least(x, -lambd), lambd)
 
 
 def prelu(x: Array, weight: Array) -> Array:
@@ -101,7 +85,7 @@ sigmoid = widened(sigmoid)
 
 @widened
 def logsigmoid(x: Array) -> Array:
-    return np.minimum(x, ZERO[x.dtype]) - np.log1p(np.exp(-np.abs(x)))
+    return at_most(x, 0) - np.log1p(np.exp(-np.abs(x)))
 
 
 @widened
@@ -119,7 +103,8 @@ def silu_backward(g: Array, x: Array) -> Array:
 def softplus(x: Array, beta: float, threshold: float) -> Array:
     """log(1 + exp(beta x)) / beta, and x itself where beta x is above the threshold."""
     b = x if beta == 1 else x * beta
-    out = np.maximum(b, 0) + np.log1p(np.exp(-np.abs(b)))
+    out = np.log1p(np.exp(-np.abs(b)))
+    out += at_least(b, 0)
     if beta != 1:
         out /= beta
     above = b > threshold
@@ -136,7 +121,7 @@ def softplus_backward(g: Array, x: Array, beta: float, threshold: float) -> Arra
 
 def _tanh_softplus(x: Array) -> Array:
     """tanh(log(1 + e^x)) = n / (n + 2) with n = e^x (e^x + 2): one exponential instead of three."""
-    e = np.exp(np.minimum(x, 20))
+    e = np.exp(at_most(x, 20))
     n = e * (e + 2)
     return n / (n + 2)
 
@@ -155,17 +140,17 @@ def mish_backward(g: Array, x: Array) -> Array:
 # ---------------------------------------------------------------- the exponential family
 @widened
 def elu(x: Array, alpha: float, scale: float, input_scale: float) -> Array:
-    low = np.minimum(x, 0)
+    low = at_most(x, 0)
     low = np.expm1(low if input_scale == 1 else low * input_scale)
     low *= alpha * scale
-    high = np.maximum(x, 0)
+    high = at_least(x, 0)
     low += high if scale == 1 else high * scale
     return low
 
 
 @widened
 def elu_backward(g: Array, x: Array, alpha: float, scale: float, input_scale: float) -> Array:
-    low = np.exp(np.minimum(x, 0) * input_scale)
+    low = np.exp(at_most(x, 0) * input_scale)
     low *= alpha * scale * input_scale
     return choose(x <= 0, g * low, g if scale == 1 else g * scale)
 
@@ -200,12 +185,12 @@ def gelu_backward(g: Array, x: Array, approximate: str) -> Array:
 # ---------------------------------------------------------------- piecewise quadratics
 @widened
 def hardsigmoid(x: Array) -> Array:
-    return np.minimum(np.maximum(x + 3, 0), 6) / 6
+    return at_most(at_least(x + 3, 0), 6) / 6
 
 
 @widened
 def hardswish(x: Array) -> Array:
-    return x * (np.minimum(np.maximum(x + 3, 0), 6) / 6)
+    return x * (at_most(at_least(x + 3, 0), 6) / 6)
 
 
 @widened

@@ -104,7 +104,9 @@ def matrix_exp(x: ndarray) -> ndarray:
     odd = a @ (
         a6 @ (b[13] * a6 + b[11] * a4 + b[9] * a2) + b[7] * a6 + b[5] * a4 + b[3] * a2 + b[1] * eye
     )
-    even = a6 @ (b[12] * a6 + b[10] * a4 + b[8] * a2) + b[6] * a6 + b[4] * a4 + b[2] * a2 + b[0] * eye
+    even = (
+        a6 @ (b[12] * a6 + b[10] * a4 + b[8] * a2) + b[6] * a6 + b[4] * a4 + b[2] * a2 + b[0] * eye
+    )
     out = np.linalg.solve(even - odd, even + odd)
     for _ in range(squarings):
         out = out @ out

@@ -44,7 +44,7 @@ def as_int(x: Any, caller: str = "", name: str = "dim", what: str = "int") -> in
         raise TypeError(f"{where} must be {what}, not {type(x).__name__}") from None
 
 
-def as_ints(args: Sequence, caller: str, name: str) -> tuple[int, ...]:
+def as_ints(args: Sequence[Any], caller: str, name: str) -> tuple[int, ...]:
     """Return the sizes of a call that takes `f(2, 3)` as well as `f((2, 3))`."""
     if len(args) == 1 and args[0].__class__ is not int:
         only = args[0]

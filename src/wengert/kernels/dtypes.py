@@ -8,6 +8,7 @@ callers fill in, see `combine`.
 from __future__ import annotations
 
 import builtins
+from math import copysign, inf, isfinite
 from typing import Any, Self
 
 import numpy as np
@@ -471,7 +472,10 @@ def number_array(value: Any, d: dtype, *, saturate: builtins.bool = False) -> np
     fits, given = True, value
     if d.category == COMPLEX:
         value = builtins.complex(value)
-        fits = saturate or (_float_fits(value.real, d) and _float_fits(value.imag, d))
+        real, imag = _float_fits(value.real, d), _float_fits(value.imag, d)
+        fits = saturate or (real and imag)
+        if saturate and not (real and imag):
+            value = builtins.complex(*(_saturated(v, d) for v in (value.real, value.imag)))
     elif isinstance(value, (builtins.complex, np.complexfloating)):
         fits = value.imag == 0
         value = value.real
@@ -479,7 +483,9 @@ def number_array(value: Any, d: dtype, *, saturate: builtins.bool = False) -> np
         value = builtins.bool(value)
     elif fits and d.category == FLOAT:
         value = builtins.float(value)
-        fits = saturate or _float_fits(value, d)
+        fits = _float_fits(value, d)
+        if saturate and not fits:
+            fits, value = True, _saturated(value, d)
     elif fits and d.category == INT:
         fits, value = _integer(value, d)
     if not fits:
@@ -488,14 +494,23 @@ def number_array(value: Any, d: dtype, *, saturate: builtins.bool = False) -> np
             f"value cannot be converted to type {name} without overflow: {given!r} does not fit "
             f"in {d}"
         )
-    if d.category >= FLOAT and d.itemsize < 8 * (d.category - 1):
-        with np.errstate(over="ignore"):  # float32 and below: too large means inf here
-            return np.array(value).astype(d.np)
     return np.array(value, d.np)
 
 
-def _float_fits(value: float, d: dtype) -> builtins.bool:
-    return not np.isfinite(value) or abs(value) <= finfo(d).max
+_LARGEST: dict[dtype, builtins.float] = {}
+
+
+def _float_fits(value: builtins.float, d: dtype) -> builtins.bool:
+    largest = _LARGEST.get(d)
+    if largest is None:
+        limits = finfo(d)  # what rounds to the largest number still fits
+        largest = limits.max + limits.max * (limits.eps / (2 - limits.eps) / 2)
+        _LARGEST[d] = largest
+    return -largest < value < largest or not isfinite(value) or d is float64
+
+
+def _saturated(value: builtins.float, d: dtype) -> builtins.float:
+    return value if _float_fits(value, d) else copysign(inf, value)
 
 
 def _integer(value: Any, d: dtype) -> tuple[builtins.bool, Any]:

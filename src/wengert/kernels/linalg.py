@@ -134,12 +134,12 @@ def contract(x: ndarray, y: ndarray, lx: tuple, ly: tuple, lo: tuple) -> Any:
         for n in x.shape[nb + nx :]:
             k *= n
         if nb == 0:
-            out = x.reshape(-1 if k else _count(own_x), k).dot(y.reshape(k, -1 if k else _count(own_y)))
+            out = x.reshape(-1 if k else _count(own_x), k).dot(
+                y.reshape(k, -1 if k else _count(own_y))
+            )
         else:
             b = _count(lead)
-            out = np.matmul(
-                x.reshape(b, _count(own_x), k), y.reshape(b, k, _count(own_y))
-            )
+            out = np.matmul(x.reshape(b, _count(own_x), k), y.reshape(b, k, _count(own_y)))
         out = out.reshape(lead + own_x + own_y)
     return out if order_o is None else out.transpose(order_o)
 

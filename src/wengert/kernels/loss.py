@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .activation import sigmoid
-from .numeric import HALF, SINGLE, ZERO, keep
+from .numeric import HALF, SINGLE, at_least, at_most, keep
 
 Array = np.ndarray
 
@@ -57,7 +57,7 @@ def squares(x: Array, y: Array, c: None) -> Array:
 def smooth_l1(x: Array, y: Array, beta: float) -> Array:
     """d^2 / (2 beta) below beta, |d| - beta / 2 above."""
     size = np.abs(x - y)
-    low = np.minimum(size, beta)
+    low = at_most(size, beta)
     return low * low * (0.5 / beta) + (size - low)
 
 
@@ -65,7 +65,7 @@ def smooth_l1(x: Array, y: Array, beta: float) -> Array:
 def huber(x: Array, y: Array, delta: float) -> Array:
     """d^2 / 2 below delta, delta (|d| - delta / 2) above."""
     size = np.abs(x - y)
-    low = np.minimum(size, delta)
+    low = at_most(size, delta)
     return low * low * 0.5 + (size - low) * delta
 
 
@@ -74,16 +74,16 @@ def bce(x: Array, y: Array, c: None) -> Array:
     """-(y log x + (1 - y) log(1 - x)), the logarithms not below -100."""
     if not (np.greater_equal(x, 0) & np.less_equal(x, 1)).all():
         raise RuntimeError("all elements of input should be between 0 and 1")
-    return (y - 1) * np.maximum(np.log1p(-x), -100) - y * np.maximum(np.log(x), -100)
+    return (y - 1) * at_least(np.log1p(-x), -100) - y * at_least(np.log(x), -100)
 
 
 @fused
 def bce_with_logits(x: Array, y: Array, c: None) -> Array:
     """log(1 + e^x) - x y, with no overflow and no cancellation for y in {0, 1}."""
     e = np.exp(np.negative(np.abs(x)))
-    out = np.log1p(e)
-    out += np.maximum(x, ZERO[x.dtype])
-    out -= x * y
+    out = at_least(x, 0)
+    out -= x * y  # exactly 0 on the right side, so that the next term keeps its digits
+    out += np.log1p(e)
     return out
 
 
@@ -91,7 +91,7 @@ def bce_with_logits(x: Array, y: Array, c: None) -> Array:
 def soft_margin(x: Array, y: Array, c: None) -> Array:
     """log(1 + exp(-x y))."""
     z = x * y
-    return np.log1p(np.exp(-np.abs(z))) - np.minimum(z, 0)
+    return np.log1p(np.exp(-np.abs(z))) - at_most(z, 0)
 
 
 def weighted_bce_with_logits(x: Array, y: Array, z: Array | None, w: Array | None, reduction: str) -> Any:
@@ -100,7 +100,7 @@ def weighted_bce_with_logits(x: Array, y: Array, z: Array | None, w: Array | Non
     if d is HALF:
         wide = [None if a is None else a.astype(SINGLE) for a in (x, y, z, w)]
         return np.asarray(weighted_bce_with_logits(*wide, reduction)).astype(HALF)
-    fall = np.log1p(np.exp(-np.abs(x))) - np.minimum(x, 0)
+    fall = np.log1p(np.exp(-np.abs(x))) - at_most(x, 0)
     out = (1 - y) * x + (fall if w is None else fall * ((w - 1) * y + 1))
     return reduced(out if z is None else out * z, reduction)
 

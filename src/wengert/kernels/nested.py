@@ -14,6 +14,7 @@ import numpy as np
 from . import dtypes
 
 _NUMBERS = frozenset((float, int, bool, complex))
+_KNOWN = (float, int, complex, np.generic)
 _TEXT = (str, bytes)
 
 
@@ -26,13 +27,14 @@ def array_of(data: Any, dtype: dtypes.dtype | None, leaf: Callable[[Any], Any]) 
     """
     kinds: set[type] = set()
     shape = _scan(data, kinds, 0)
-    if not kinds <= _NUMBERS:
+    if not (kinds <= _NUMBERS or all(issubclass(kind, _KNOWN) for kind in kinds)):
         data = _plain(data, leaf)
         kinds.clear()
         _scan(data, kinds, 0)
     d = _inferred(kinds) if dtype is None else dtype
     _check_kinds(kinds, d, inferred=dtype is None)
-    if d.category == dtypes.INT and float in kinds and not _within(data, d):
+    floats = any(issubclass(kind, (float, np.floating)) for kind in kinds)
+    if floats and d.category == dtypes.INT and not _within(data, d):
         return _one_by_one(data, shape, d, inferred=False)
     try:
         # Text never gets here, so NumPy has only numbers to read.
@@ -146,7 +148,7 @@ def _check_kinds(kinds: set[type], d: dtypes.dtype, *, inferred: bool) -> None:
     for kind in kinds - _NUMBERS:
         if not issubclass(kind, (int, float, complex, np.number, np.bool_)):
             _refuse(kind)
-    if inferred or d.category == dtypes.COMPLEX:
+    if inferred or d.category in (dtypes.BOOL, dtypes.COMPLEX):
         return
     if any(issubclass(kind, (complex, np.complexfloating)) for kind in kinds):
         raise TypeError(f"must be real number, not complex: {d} has no imaginary part")

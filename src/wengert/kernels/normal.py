@@ -137,7 +137,6 @@ def blocks32(words: Callable[[int], Array], out: Array, mean: float, std: float)
 # for the logarithm and for sine and cosine). Four passes a step: multiply, add, round, widen.
 
 
-
 def _doubles(*values: float) -> list[Array]:
     """float32 constants, held as float64."""
     return [np.array(np.float32(v), np.float64) for v in values]
@@ -160,8 +159,7 @@ _ZERO, _ONE, _MINUS_TWO, _FOUR_OVER_PI, _MINUS_ULP, _TWO_PI_ULP = (
     for v in (0.0, 1.0, -2.0, 1.27323954473516, -(2.0**-24), 2.0 * math.pi * 2.0**-24)
 )
 _SQRT_HALF_BITS, _EXPONENT_BITS, _SIGN_BIT, _MINUS_2, _ONE_I, _TWO_I, _23, _29, _30, _31 = (
-    np.array(v, np.int32)
-    for v in (0x3F3504F3, -0x800000, -0x80000000, -2, 1, 2, 23, 29, 30, 31)
+    np.array(v, np.int32) for v in (0x3F3504F3, -0x800000, -0x80000000, -2, 1, 2, 23, 29, 30, 31)
 )
 
 

@@ -10,25 +10,32 @@ import math
 
 import numpy as np
 
+from .numeric import HALF, MANY, ONE, SINGLE
+
 Array = np.ndarray
-_HALF = np.dtype(np.float16)
-_SINGLE = np.dtype(np.float32)
 
 
-def _moments(v: Array, axes: tuple) -> tuple[Array, Array, Array]:
+def _count(v: Array, axes: tuple) -> float:
+    n = 1
+    for a in axes:
+        n *= v.shape[a]
+    return n or math.nan
+
+
+def _moments(v: Array, axes: tuple, last: bool) -> tuple[Array, Array, Array]:
     """Mean and variance with their dims kept, and the deviations."""
-    n = math.prod([v.shape[a] for a in axes])
-    if n == 0:
-        n = math.nan
+    n = v.dtype.type(_count(v, axes))
     mean = np.add.reduce(v, axes, None, None, True)
     mean /= n
-    d = v - mean
-    if axes == (v.ndim - 1,):
-        var = np.vecdot(d, d)[..., None]
-    else:
-        var = np.add.reduce(d * d, axes, None, None, True)
+    d = np.subtract(v, mean)
+    var = np.vecdot(d, d)[..., None] if last else np.add.reduce(d * d, axes, None, None, True)
     var /= n
     return mean, var, d
+
+
+def _rsqrt(var: Array, eps: float) -> Array:
+    r = np.sqrt(np.add(var, var.dtype.type(eps)))
+    return np.divide(ONE[r.dtype], r)
 
 
 def standardize(
@@ -37,28 +44,99 @@ def standardize(
 ) -> tuple[Array, Array, Array]:  # fmt: skip
     """(x - mean) / sqrt(var + eps) * y + z; also the mean and the variance, dims kept."""
     v = x if shape is None else x.reshape(shape)
-    if x.dtype is _HALF:
-        v = v.astype(_SINGLE)
-    mean, var, out = _moments(v, axes)
-    out *= 1 / np.sqrt(var + eps)
-    return _scaled(out, y, z, affine, x), mean, var
-
-
-def _scaled(out: Array, y: Array | None, z: Array | None, affine: tuple, x: Array) -> Array:
+    if x.dtype is HALF:
+        v = v.astype(SINGLE)
+    last = axes == (v.ndim - 1,)
     if y is not None:
-        out *= y.reshape(affine)
+        y = y.reshape(affine)
     if z is not None:
-        out += z.reshape(affine)
+        z = z.reshape(affine)
+    mean, var, out = _moments(v, axes, last)
+    out *= _rsqrt(var, eps)
+    if y is not None:
+        out *= y
+    if z is not None:
+        out += z
     if out.shape != x.shape:
         out = out.reshape(x.shape)
-    return out if out.dtype == x.dtype else out.astype(x.dtype)
+    return out if out.dtype == x.dtype else out.astype(x.dtype), mean, var
+
+
+def _is_row(affine: tuple) -> bool:
+    """True if weight and bias go along the last dim alone."""
+    return all(n == 1 for n in affine[:-1])
+
+
+def _row_blocks(rows: int, n: int) -> list[slice]:
+    """Slices of rows that fit a cache together with a few temporaries."""
+    step = max(1, 2 * MANY // n)
+    return [slice(i, i + step) for i in range(0, rows, step)]
+
+
+def standardize_backward(
+    g: Array, x: Array, y: Array | None, mean: Array, var: Array, need: tuple,
+    shape: tuple | None, axes: tuple, affine: tuple, eps: float,
+) -> tuple[Array | None, Array | None, Array | None]:  # fmt: skip
+    """The cotangents of input, weight and bias, in the shapes of view and affine.
+
+    With h = (x - mean) r and r = 1 / sqrt(var + eps): r (gy - mean(gy) - h mean(gy h)).
+    """
+    v = x if shape is None else x.reshape(shape)
+    g = g if shape is None else g.reshape(shape)
+    if y is not None:
+        y = y.reshape(affine)
+    r = _rsqrt(var, eps)
+    last = axes == (v.ndim - 1,)
+    if not (last and v.size > 2 * MANY and g.flags.c_contiguous and v.flags.c_contiguous and _is_row(affine)):
+        return _pull(g, v, y, mean, r, need, axes, affine, last)
+    n = v.shape[-1]
+    gx = np.empty(v.shape, r.dtype) if need[0] else None
+    rows = [None if a is None else a.reshape(-1, a.shape[-1]) for a in (g, v, mean, r, gx)]
+    flat = None if y is None else y.reshape(1, n)
+    total_y = total_z = None
+    for cut in _row_blocks(len(rows[0]), n):
+        bx, by, bz = _pull(
+            rows[0][cut], rows[1][cut], flat, rows[2][cut], rows[3][cut], need, (1,), (1, n), True
+        )
+        if bx is not None:
+            rows[4][cut] = bx
+        total_y = by if total_y is None else total_y + by if by is not None else None
+        total_z = bz if total_z is None else total_z + bz if bz is not None else None
+    return gx, total_y, total_z
+
+
+def _pull(
+    g: Array, v: Array, y: Array | None, mean: Array, r: Array, need: tuple, axes: tuple,
+    affine: tuple, last: bool,
+) -> tuple[Array | None, Array | None, Array | None]:  # fmt: skip
+    gx = gy = gz = None
+    if need[0] or need[1]:
+        h = np.subtract(v, mean)
+        h *= r
+    lead = tuple([d for d, k in enumerate(affine) if k == 1 and g.shape[d] != 1])
+    if need[1]:
+        gy = np.add.reduce(g * h, lead, None, None, True) if lead else g * h
+    if need[2]:
+        gz = np.add.reduce(g, lead, None, None, True) if lead else g
+    if need[0]:
+        n = r.dtype.type(_count(v, axes))
+        gh = g if y is None else np.multiply(g, y)
+        a = np.add.reduce(gh, axes, None, None, True)
+        a /= n
+        b = np.vecdot(gh, h)[..., None] if last else np.add.reduce(gh * h, axes, None, None, True)
+        b /= n
+        gx = np.subtract(gh, a)
+        h *= b
+        gx -= h
+        gx *= r
+    return gx, gy, gz
 
 
 def rescale(
     x: Array, y: Array | None, z: Array | None, m: Array, v: Array, affine: tuple, eps: float
 ) -> Array:
     """(x - m) / sqrt(v + eps) * y + z with statistics that are given."""
-    factor = 1 / np.sqrt(v + eps)
+    factor = _rsqrt(v, eps)
     if y is not None:
         factor = factor * y
     shift = -m * factor if z is None else z - m * factor

@@ -128,9 +128,7 @@ class Generator(Twister):
 
     # ------------------------------------------------------------- integers
 
-    def randint(
-        self, size: Size, low: int, high: int, dtype: np.dtype[Any] = _I64
-    ) -> Array:
+    def randint(self, size: Size, low: int, high: int, dtype: np.dtype[Any] = _I64) -> Array:
         """Whole numbers in [low, high): word % (high - low) + low, the word of 32 or 64 bits."""
         span = high - low
         words = self._longs if span >= _WIDE_RANGE else self._words
@@ -207,7 +205,7 @@ class Generator(Twister):
         if whole < n:
             tail = self._unit64(BLOCK).reshape(1, -1)
             blocks64(tail, mean, std)
-            out[-BLOCK :] = tail[0]
+            out[-BLOCK:] = tail[0]
         return out
 
     def _normal32(self, n: int, mean: float, std: float, dtype: np.dtype[Any]) -> Array:
@@ -217,7 +215,7 @@ class Generator(Twister):
         if whole < n:
             if dtype == _F32:
                 self._words(n - whole)  # drawn for the ragged end, and drawn again below
-            blocks32(self._words, out[-BLOCK :].reshape(1, -1), mean, std)
+            blocks32(self._words, out[-BLOCK:].reshape(1, -1), mean, std)
         return out.astype(dtype, copy=False)
 
     def exponential(self, size: Size, rate: float = 1.0, dtype: np.dtype[Any] = _F32) -> Array:

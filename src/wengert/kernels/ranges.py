@@ -35,7 +35,11 @@ def arange(start: Any, step: Any, n: int, dtype: np.dtype) -> np.ndarray:
     start + k step directly.
     """
     if dtype.kind != "f":
-        return (np.arange(n, dtype=np.int64) * int(step) + int(start)).astype(dtype)
+        start, step = int(start), int(step)
+        if not step:  # a fraction that became an integer
+            return np.full(n, start, dtype)
+        line = np.arange(start, start + n * step, step, dtype=np.int64)[:n]
+        return line.astype(dtype, copy=False)
     lanes = _LANES[dtype]
     k = np.arange(n)
     first = k - k % lanes

@@ -13,7 +13,11 @@ from typing import Any
 import numpy as np
 
 ndarray = np.ndarray
-add, multiply, maximum, minimum = np.add, np.multiply, np.maximum, np.minimum
+# typed Any: the stubs of reduce() take no positional keepdims, which is the fast way to call it
+add: Any = np.add
+multiply: Any = np.multiply
+maximum: Any = np.maximum
+minimum: Any = np.minimum
 F16, F32, F64, I64 = np.dtype("f2"), np.dtype("f4"), np.dtype("f8"), np.dtype("i8")
 WIDE = frozenset(map(np.dtype, "fdFD"))  # what reductions compute in as it is
 _BLAS = frozenset(map(np.dtype, "fd"))
@@ -79,7 +83,7 @@ def _total(flat: ndarray) -> Any:
 
 
 def sum(x: ndarray, dim: tuple | None, keepdim: bool) -> Any:
-    """Add up. Products with ones (BLAS) where they apply; over many rows they are more exact too."""
+    """Add up; by products with ones (BLAS) where it can, which over many rows is more exact too."""
     d = x.dtype
     if d in WIDE:
         if dim is None:
@@ -233,11 +237,11 @@ def ties(x: ndarray, y: ndarray, dim: tuple | None, nan: bool) -> ndarray:
     return share
 
 
-def argmax(x: ndarray, dim: int | None, keepdim: bool) -> Any:
+def argmax(x: Any, dim: int | None, keepdim: bool) -> Any:
     """Where the largest element is first found (NaN counts as largest)."""
-    return x.argmax(dim, keepdims=keepdim)
+    return x.argmax(dim, keepdims=keepdim).astype(I64, copy=False)
 
 
-def argmin(x: ndarray, dim: int | None, keepdim: bool) -> Any:
+def argmin(x: Any, dim: int | None, keepdim: bool) -> Any:
     """Where the smallest element is first found (NaN counts as smallest)."""
-    return x.argmin(dim, keepdims=keepdim)
+    return x.argmin(dim, keepdims=keepdim).astype(I64, copy=False)

@@ -35,7 +35,7 @@ def check_bounds(
     raise message(int(flat[(flat < low) | (flat >= n)][0]))
 
 
-def out_of_bounds(dim: int, n: int, error: type = RuntimeError, prefix: str = "") -> Callable:
+def out_of_bounds(dim: int, n: int, error: type = RuntimeError, prefix: str = "") -> Callable[..., Any]:
     """Return what makes PyTorch's error for an index that is out of bounds."""
     if n == 0 and error is IndexError and not prefix:
         return lambda i: IndexError("index is out of bounds for dimension with size 0")
@@ -48,22 +48,22 @@ def wrapped(index: ndarray, n: int) -> ndarray:
 
 
 # ------------------------------------------------------------------- rows: one index for a dim
-def merged_shape(shape: tuple, dims: tuple) -> tuple:
+def merged_shape(shape: tuple[Any, ...], dims: tuple[Any, ...]) -> tuple[Any, ...]:
     """Return the shape in which the adjacent dims `dims` are one."""
     return (*shape[: dims[0]], count([shape[d] for d in dims]), *shape[dims[-1] + 1 :])
 
 
-def adjacent(dims: tuple) -> bool:
+def adjacent(dims: tuple[Any, ...]) -> bool:
     """Say whether dims follow each other."""
     return dims[-1] - dims[0] == len(dims) - 1
 
 
-def front_order(ndim: int, dims: tuple) -> tuple:
+def front_order(ndim: int, dims: tuple[Any, ...]) -> tuple[Any, ...]:
     """Return the permutation that brings `dims` to the front."""
     return (*dims, *[d for d in range(ndim) if d not in dims])
 
 
-def index(x: ndarray, y: ndarray, dims: tuple) -> ndarray:
+def index(x: ndarray, y: ndarray, dims: tuple[Any, ...]) -> ndarray:
     """Return x at flat positions `y` of the dims `dims` taken together.
 
     The dims of `y` stand where `dims` were if these are adjacent, else in front.
@@ -90,7 +90,7 @@ def _fancy(x: ndarray, dim: int, y: Any) -> ndarray:
     return out if out.flags.c_contiguous else np.ascontiguousarray(out)
 
 
-def index_backward(g: ndarray, y: ndarray, shape: tuple, dims: tuple) -> ndarray:
+def index_backward(g: ndarray, y: ndarray, shape: tuple[Any, ...], dims: tuple[Any, ...]) -> ndarray:
     """Add the rows of `g` up at the positions `y`: the transpose of `index`."""
     if not adjacent(dims):
         order = front_order(len(shape), dims)
@@ -114,7 +114,7 @@ def add_rows(out: ndarray, dim: int, at: ndarray, rows: ndarray) -> None:
     if out.size == n:
         np.add.at(out.reshape(-1), at, rows.reshape(-1).astype(out.dtype, copy=False))
         return
-    lead = (slice(None),) * dim
+    lead: tuple[Any, ...] = (slice(None),) * dim
     mark = np.empty(n, np.intp)
     left = np.arange(size)
     for _ in range(4):
@@ -141,14 +141,14 @@ def add_rows(out: ndarray, dim: int, at: ndarray, rows: ndarray) -> None:
 
 
 def put(
-    out: ndarray, v: ndarray, y: ndarray, dims: tuple, accumulate: bool
+    out: ndarray, v: ndarray, y: ndarray, dims: tuple[Any, ...], accumulate: bool
 ) -> None:
     """Write (or add) `v`, of the shape that `index` returns, into `out` at the positions `y`."""
     if not adjacent(dims):
         out = out.transpose(front_order(out.ndim, dims))
         dims = tuple(range(len(dims)))
     d = dims[0]
-    lead = (slice(None),) * d
+    lead: tuple[Any, ...] = (slice(None),) * d
     if accumulate:
         if out.flags.c_contiguous:
             whole = merged_shape(out.shape, dims)
@@ -165,7 +165,7 @@ def put(
         out[(*lead, *np.unravel_index(y, [out.shape[k] for k in dims]))] = v
 
 
-def index_put(x: ndarray, v: ndarray, y: ndarray, dims: tuple, accumulate: bool) -> ndarray:
+def index_put(x: ndarray, v: ndarray, y: ndarray, dims: tuple[Any, ...], accumulate: bool) -> ndarray:
     """Return a copy of x with `v` written (or added) at the positions `y`."""
     out = x.copy()
     put(out, v, y, dims, accumulate)
@@ -173,7 +173,7 @@ def index_put(x: ndarray, v: ndarray, y: ndarray, dims: tuple, accumulate: bool)
 
 
 # ------------------------------------------------------------------- along a dim: gather, scatter
-def along(index: ndarray, shape: tuple, dim: int) -> ndarray:
+def along(index: ndarray, shape: tuple[Any, ...], dim: int) -> ndarray:
     """Return the flat positions, in an array of that shape, that `index` names along `dim`."""
     ndim, inner = len(shape), count(shape[dim + 1 :])
     at = index if inner == 1 else index * inner
@@ -186,7 +186,7 @@ def along(index: ndarray, shape: tuple, dim: int) -> ndarray:
     return at
 
 
-def _places(index: ndarray, shape: tuple, dim: int) -> tuple:
+def _places(index: ndarray, shape: tuple[Any, ...], dim: int) -> tuple[Any, ...]:
     """Return the key of fancy indexing that names the same elements as `along`."""
     return tuple(
         [
@@ -207,7 +207,7 @@ def gather(x: ndarray, index: ndarray, dim: int) -> ndarray:
     return x[_places(index, x.shape, dim)]
 
 
-def gather_backward(g: ndarray, index: ndarray, dim: int, shape: tuple) -> ndarray:
+def gather_backward(g: ndarray, index: ndarray, dim: int, shape: tuple[Any, ...]) -> ndarray:
     """Add `g` up at the places it was gathered from."""
     out = np.zeros(shape, np.float32 if g.dtype == _FLOAT16 else g.dtype)
     _add_along(out, g, index, dim)
@@ -268,7 +268,7 @@ def scatter_reduce(
         if reduce == "sum":
             return out
         n = scatter_count(x, index, dim, include_self).astype(np.intp)
-        return out // n if x.dtype.kind in "iub" else (out / n).astype(x.dtype)
+        return (out // n if x.dtype.kind in "iu" else out / n).astype(x.dtype)
     out = np.array(x, order="C") if include_self else scatter(x, _identity(reduce, x.dtype), index, dim)
     at = index if out.ndim == 0 or index.ndim == 0 else along(index, x.shape, dim)
     _REDUCE[reduce].at(out.reshape(-1), at.reshape(-1), src.reshape(-1))
@@ -305,7 +305,7 @@ def masked_scatter(x: ndarray, source: ndarray, mask: ndarray) -> ndarray:
     return out
 
 
-def mismatch(what: str, index: tuple, self: tuple, dim: int, src: tuple | None) -> RuntimeError:
+def mismatch(what: str, index: tuple[Any, ...], self: tuple[Any, ...], dim: int, src: tuple[Any, ...] | None) -> RuntimeError:
     """The error for an index that is larger than what it indexes."""
     if what == "gather":
         k = next(k for k, n in enumerate(index) if k != dim and n > self[k])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .activation import widened
+from .numeric import widened
 
 Array = np.ndarray
 

@@ -104,7 +104,7 @@ def nanmedian(x: ndarray, dim: int, keepdim: bool) -> Any:
         return np.zeros((), I64)
     if x.dtype.kind in "iub":
         return median(x, dim, keepdim)
-    numbers = np.add.reduce(~np.isnan(x), dim, I64, None, True)
+    numbers = (~np.isnan(x)).sum(dim, I64, keepdims=True)
     at = np.maximum(numbers - 1, 0) // 2
     middle = np.take_along_axis(np.sort(x, dim), at, dim)
     return _first(x, middle, dim, keepdim)

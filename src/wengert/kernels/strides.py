@@ -6,6 +6,8 @@ and from the array at hand. The storage here is the array that owns the memory.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from .dims import count, shown
@@ -49,7 +51,7 @@ def storage_offset(x: ndarray) -> int:
     return 0 if base is x or x.size == 0 else (address(x) - address(base)) // x.itemsize
 
 
-def laid_over(x: ndarray, shape: tuple, strides: tuple, offset: int) -> ndarray:
+def laid_over(x: ndarray, shape: tuple[Any, ...], strides: tuple[Any, ...], offset: int) -> ndarray:
     """Return an array of that geometry (in bytes, from the start of the storage) over x's memory.
 
     The storage must be one block: it is when it owns its memory.
@@ -64,7 +66,7 @@ def laid_over(x: ndarray, shape: tuple, strides: tuple, offset: int) -> ndarray:
     return ndarray(shape, x.dtype, base, offset, strides)
 
 
-def as_strided(x: ndarray, size: tuple, stride: tuple, shift: int) -> ndarray:
+def as_strided(x: ndarray, size: tuple[Any, ...], stride: tuple[Any, ...], shift: int) -> ndarray:
     """Return a view of x's storage with the given sizes and strides, in elements.
 
     It begins `shift` elements after the first of x: so the call means the same on another array
@@ -99,7 +101,7 @@ def as_strided(x: ndarray, size: tuple, stride: tuple, shift: int) -> ndarray:
     return laid_over(x, size, tuple([s * item for s in stride]), offset * item)
 
 
-def positions(size: tuple, stride: tuple, offset: int) -> ndarray:
+def positions(size: tuple[Any, ...], stride: tuple[Any, ...], offset: int) -> ndarray:
     """Return the storage position of every element of a geometry."""
     at = np.full((1,) * len(size), offset, np.intp)
     for k, (n, s) in enumerate(zip(size, stride, strict=True)):
@@ -108,7 +110,7 @@ def positions(size: tuple, stride: tuple, offset: int) -> ndarray:
     return at.reshape(size)
 
 
-def restride(g: ndarray, source: tuple, target: tuple, share: tuple | None) -> ndarray:
+def restride(g: ndarray, source: tuple[Any, ...], target: tuple[Any, ...], share: tuple[Any, ...] | None) -> ndarray:
     """Add up `g` at the storage positions of one geometry, and read them through another.
 
     A geometry is (size, stride, offset). With `share` (one of the two) elements that this geometry
@@ -142,7 +144,7 @@ def windows(x: ndarray, dim: int, size: int, step: int) -> ndarray:
     return laid_over(x, shape, moved, address(x) - address(base))
 
 
-def add_windows(g: ndarray, shape: tuple, dim: int, size: int, step: int) -> ndarray:
+def add_windows(g: ndarray, shape: tuple[Any, ...], dim: int, size: int, step: int) -> ndarray:
     """Add windows up into an array of that shape: the transpose of `windows`."""
     out = np.zeros(shape, g.dtype)
     if not shape:
@@ -155,10 +157,10 @@ def add_windows(g: ndarray, shape: tuple, dim: int, size: int, step: int) -> nda
     return out
 
 
-def expand(x: ndarray, shape: tuple) -> ndarray:
+def expand(x: ndarray, shape: tuple[Any, ...]) -> ndarray:
     """Return `x` with sizes of 1 repeated without copying; the result may be written to."""
     lead = len(shape) - x.ndim
-    strides: tuple
+    strides: tuple[Any, ...]
     if x.size == 1:
         strides = (0,) * len(shape)
     elif x.shape == shape[lead:]:

@@ -133,9 +133,7 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
     """
     shape = tuple(tensor.shape)
     if len(shape) not in (3, 4, 5):
-        raise ValueError(
-            f"Only tensors with 3, 4, or 5 dimensions are supported, got {len(shape)}"
-        )
+        raise ValueError(f"Only tensors with 3, 4, or 5 dimensions are supported, got {len(shape)}")
     if shape[0] % groups:
         raise ValueError(
             f"dim 0 must be divisible by groups, got {shape[0]} output channels and {groups} groups"

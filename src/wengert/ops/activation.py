@@ -329,7 +329,8 @@ def _rrelu_noise(x: np.ndarray, lower: float, upper: float) -> np.ndarray:
     """1 where x is positive, a uniform number elsewhere, drawn in the order of the elements."""
     noise = np.ones(x.shape, x.dtype)
     low = x <= 0
-    noise[low] = default_generator().uniform(int(low.sum()), lower, upper, np.dtype(np.float64))
+    ends = [float(x.dtype.type(v)) for v in (lower, upper)]  # the dtype of x rounds them first
+    noise[low] = default_generator().uniform(int(low.sum()), *ends, np.dtype(np.float64))
     return noise
 
 

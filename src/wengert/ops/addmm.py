@@ -1,4 +1,4 @@
-"""Fused products: linear, and beta * input + alpha * product (addmm, addmv, addbmm, baddbmm, addr)."""
+"""Fused products: linear, and beta * input + alpha * product (addmm, addmv, addr, ...)."""
 
 from __future__ import annotations
 
@@ -81,10 +81,12 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
                 "self and mat2 must have the same dtype, but got "
                 f"{bias._spec.dtype.scalar_name} and {t.dtype.scalar_name}"
             )
-        if bias._array.shape != weight._array.shape[:1]:
-            bias = T.expand(bias, (weight._array.shape[0],))
+        n = weight._array.shape[0] if t.plain else weight.shape[0]
+        if bias._spec.shape != (n,):
+            _explain_linear(input, weight, bias)
+            bias = T.expand(bias, (n,))
         return (_linear_op if s.ndim == 2 else _rows_linear)(bias, input, weight)
-    except (ValueError, RuntimeError):
+    except ValueError:
         _explain_linear(input, weight, bias)
         raise
 
@@ -111,9 +113,7 @@ def _odd_linear(x: Tensor, w: Tensor, b: Tensor | None) -> Tensor:
     if w._spec.ndim == 1 and x._spec.dtype is w._spec.dtype:
         if b is None:
             return mm_.matmul(x, w)
-        if b._spec.ndim:
-            raise RuntimeError(f"mat2 must be a matrix, got {w._spec.ndim}-D tensor")
-        return mm_.matmul(x, w) + b
+        raise RuntimeError(f"mat2 must be a matrix, got {w._spec.ndim}-D tensor")
     if w._spec.ndim != 2:
         raise RuntimeError(f"mat2 must be a matrix, got {w._spec.ndim}-D tensor")
     if b is None:

@@ -362,6 +362,12 @@ lerp_op = elementwise("lerp(x, y, z)", lambda x, y, z: np.where(np.abs(z) < 0.5,
                       y=lambda g, z: g * z,
                       z=lambda g, x, y: g * (y - x))  # fmt: skip
 
+lerp_scalar = elementwise("lerp_scalar(x, y, *, weight)",
+                          lambda x, y, weight: x + weight * (y - x) if abs(weight) < 0.5 else y - (y - x) * (1 - weight),
+                          node="LerpBackward0",
+                          x=lambda g, weight: g * (1 - weight),
+                          y=lambda g, weight: g * weight)  # fmt: skip
+
 
 @public("torch", "Tensor", inplace=True, out=True)
 def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
@@ -371,6 +377,8 @@ def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
     >>> torch.lerp(torch.tensor([0., 10.]), torch.tensor([10., 20.]), 0.5)
     tensor([ 5., 15.])
     """
+    if isinstance(weight, int | float):
+        return lerp_scalar(input, end, weight)
     return lerp_op(input, end, as_tensor_arg(weight, input))
 
 

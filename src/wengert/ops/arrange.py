@@ -11,11 +11,11 @@ from ..core.op import TENSORS
 from ..core.registry import public
 from ..core.tensor import Tensor, wrap
 from ..kernels.dims import as_int, as_ints, shown, wrap_dim, wrap_dims
-from .shape import clone_op, expand_op, reshape_any, spec_in, unsqueeze_op, view_op
+from .views import clone_op, expand_op, reshape_any, spec_in, unsqueeze_op, view_op
 
 
 # ------------------------------------------------------------------- rows
-def _repeat_rule(xp: Any, g: Any, x_spec: Any, reps: tuple) -> Any:
+def _repeat_rule(xp: Any, g: Any, x_spec: Any, reps: tuple[Any, ...]) -> Any:
     """Fold every repeated dim into (repeats, size) and sum over the repeats."""
     shape = (1,) * (len(reps) - x_spec.ndim) + tuple(x_spec.shape)
     pairs = tuple([k for pair in zip(reps, shape, strict=True) for k in pair])
@@ -29,7 +29,7 @@ flip_op = primitive("linear", "flip(x, *, dims)", lambda x, dims: np.flip(x, dim
                     x=lambda xp, g, dims: xp.flip(g, dims))  # fmt: skip
 
 
-def _roll_kernel(x: np.ndarray, shifts: tuple, dims: tuple | None) -> np.ndarray:
+def _roll_kernel(x: np.ndarray, shifts: tuple[Any, ...], dims: tuple[Any, ...] | None) -> np.ndarray:
     if dims is None:
         return _roll_kernel(x.reshape(-1), shifts, (0,)).reshape(x.shape)
     for shift, d in zip(shifts, dims, strict=True):
@@ -77,7 +77,11 @@ diagonal_copy = primitive("linear", "diagonal_copy(x, *, offset)", lambda x, off
                           x=lambda xp, g, x_spec, offset:
                               xp.diagonal_backward(g, x_spec.shape, offset, 0, 1))  # fmt: skip
 
-trace_op = primitive("linear", "trace(x)", np.trace,
+def _trace_kernel(x: np.ndarray) -> Any:
+    return np.trace(x, dtype=np.int64 if x.dtype.kind in "iu" else None)
+
+
+trace_op = primitive("linear", "trace(x)", _trace_kernel,
                      x=lambda xp, g, x_spec: xp.diagonal_backward(
                          xp.expand(g, (min(x_spec.shape),)), x_spec.shape, 0, 0, 1))  # fmt: skip
 
@@ -97,7 +101,7 @@ def repeat(self: Tensor, *repeats: Any) -> Tensor:
     return _repeated(self, as_ints(repeats, "repeat", "repeats"))
 
 
-def _repeated(x: Tensor, reps: tuple) -> Tensor:
+def _repeated(x: Tensor, reps: tuple[Any, ...]) -> Tensor:
     s = x._spec
     if len(reps) < s.ndim:
         raise RuntimeError(

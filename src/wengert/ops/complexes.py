@@ -13,10 +13,11 @@ import numpy as np
 from ..core.define import elementwise, primitive
 from ..core.registry import public
 from ..core.tensor import Tensor
-from .shape import broadcast_tensors, select_op, spec_in
+from .shape import broadcast_tensors
+from .views import select_op, spec_in
 
-_REAL = {np.dtype("F"): np.dtype("f"), np.dtype("D"): np.dtype("d")}
-_COMPLEX = {np.dtype("f"): np.dtype("F"), np.dtype("d"): np.dtype("D"), np.dtype("e"): np.dtype("F")}
+_REAL: dict[Any, Any] = {np.dtype("F"): np.dtype("f"), np.dtype("D"): np.dtype("d")}
+_COMPLEX: dict[Any, Any] = {np.dtype("f"): np.dtype("F"), np.dtype("d"): np.dtype("D"), np.dtype("e"): np.dtype("F")}
 
 
 def _as_real(z: np.ndarray) -> np.ndarray:
@@ -179,7 +180,7 @@ complex_op = primitive("linear", "complex(x, y)", _make_complex,
                        y=lambda xp, g: xp.real_part(g * 1j))  # fmt: skip
 
 
-def _polar_jvp(xp: Any, xs: list, ts: list, out: Any, params: tuple) -> Any:
+def _polar_jvp(xp: Any, xs: list[Any], ts: list[Any], out: Any, params: tuple[Any, ...]) -> Any:
     total = None
     if ts[0] is not None:
         total = xp.complex(xp.cos(xs[1]) * ts[0], xp.sin(xs[1]) * ts[0])

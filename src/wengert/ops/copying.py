@@ -1,4 +1,4 @@
-"""copy, deepcopy and pickle of tensors, with PyTorch's rules: who keeps what."""
+"""copy, deepcopy, pickle and subclassing of tensors, with PyTorch's rules: who keeps what."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..core.node import leaf_node
+from ..core.op import TENSORS
 from ..core.registry import public
 from ..core.spec import spec_of
 from ..core.tensor import Tensor
@@ -89,3 +90,20 @@ for _name, _f in {
     "__reduce_ex__": _reduce,
 }.items():
     public("Tensor", name=_name)(_f)
+
+
+@public("Tensor")
+def as_subclass(self: Tensor, cls: type) -> Tensor:
+    """Return a tensor of a subclass of Tensor over the same memory and with the same history."""
+    if not (isinstance(cls, type) and issubclass(cls, Tensor)):
+        raise TypeError(f"as_subclass(): cls must be a subclass of Tensor, not {cls!r}")
+    t: Tensor = TENSORS.alias(self)  # type: ignore[attr-defined]
+    t.__class__ = cls
+    return t
+
+
+def _make_subclass(cls: type, data: Tensor, require_grad: bool = False) -> Tensor:
+    return rebuild(cls, data._array, require_grad, {})
+
+
+public("Tensor", name="_make_subclass")(staticmethod(_make_subclass))

@@ -22,7 +22,7 @@ contract = primitive(
     x=lambda xp, g, y, lx, ly, lo: xp.contract(g, y, lo, ly, lx),
     y=lambda xp, g, x, lx, ly, lo: xp.contract(x, g, lx, lo, ly),
     # PyTorch multiplies where nothing is summed, and views the result of bmm elsewhere
-    node=lambda rest: "MulBackward0" if set(rest[0]) | set(rest[1]) <= set(rest[2]) else "ViewBackward0",
+    node=lambda rest: "ViewBackward0" if {*rest[0], *rest[1]} - {*rest[2]} else "MulBackward0",
 )  # fmt: skip
 
 
@@ -52,8 +52,8 @@ def _letters(part: str, operand: int | None) -> list[str]:
             continue
         if not (c.isascii() and c.isalpha()):
             raise RuntimeError(
-                f"einsum(): invalid subscript given at index {k} in the equation string, subscripts "
-                "must be in [a-zA-Z]"
+                f"einsum(): invalid subscript given at index {k} in the equation string, "
+                "subscripts must be in [a-zA-Z]"
             )
         out.append(c)
         k += 1
@@ -83,9 +83,10 @@ def _from_lists(args: tuple) -> tuple[list[Tensor], list[list[str]], list[str] |
                 )
         return out
 
-    operands, terms = list(args[: len(args) // 2 * 2 : 2]), [
-        labels(s) for s in args[1 : len(args) // 2 * 2 : 2]
-    ]
+    operands, terms = (
+        list(args[: len(args) // 2 * 2 : 2]),
+        [labels(s) for s in args[1 : len(args) // 2 * 2 : 2]],
+    )
     return operands, terms, labels(args[-1]) if len(args) % 2 else None
 
 
@@ -109,8 +110,8 @@ def _labelled(
         if (extra and _ELLIPSIS not in term) or extra < 0:
             if _ELLIPSIS in term:
                 raise RuntimeError(
-                    f"einsum(): the number of subscripts in the equation ({named}) is more than the "
-                    f"number of dimensions ({len(shape)}) for operand {op}"
+                    f"einsum(): the number of subscripts in the equation ({named}) is more than "
+                    f"the number of dimensions ({len(shape)}) for operand {op}"
                 )
             raise RuntimeError(
                 f"einsum(): the number of subscripts in the equation ({named}) does not match the "
@@ -156,7 +157,9 @@ def _labelled(
                 "operand"
             )
         if c in result:
-            raise RuntimeError(f"einsum(): output subscript {c} appears more than once in the output")
+            raise RuntimeError(
+                f"einsum(): output subscript {c} appears more than once in the output"
+            )
         result.append(c)
     return labels, result, sizes
 
@@ -295,7 +298,9 @@ def einsum(*args: Any) -> Tensor:
         key = (tuple(map(tuple, terms)), None if output is None else tuple(output))
     for n, x in enumerate(operands):
         if not isinstance(x, Tensor):
-            raise TypeError(f"expected Tensor as element {n} in argument 1, but got {type(x).__name__}")
+            raise TypeError(
+                f"expected Tensor as element {n} in argument 1, but got {type(x).__name__}"
+            )
     for x in operands[1:]:
         if x._spec.dtype is not operands[0]._spec.dtype:
             raise RuntimeError(

@@ -60,13 +60,17 @@ plain("ties(x, y, *, dim, nan)", k.ties, promote=None)
 
 
 # ------------------------------------------------------------------- one extreme
+def kept_shape(shape: tuple, dim: Any) -> tuple:
+    """Return the shape of a reduction that keeps its dims."""
+    return tuple([1 if dim is None or d in dim else n for d, n in enumerate(shape)])
+
+
 def _sharing(schema: str, kernel: Any, nan: bool, node: str) -> Any:
     """Define an extreme over dims (or of all elements) whose ties share the gradient."""
 
     def shares(xp: Any, x: Any, out: Any, dim: Any, keepdim: bool) -> Any:
         if not keepdim:
-            kept = [1 if dim is None or d in dim else n for d, n in enumerate(x.shape)]
-            out = xp.reshape(out, tuple(kept))
+            out = xp.reshape(out, kept_shape(x.shape, dim))
         return xp.ties(x, out, dim, nan)
 
     def rule(xp: Any, g: Any, x: Any, out: Any, dim: Any, keepdim: bool) -> Any:
@@ -156,7 +160,9 @@ def max(
     values=tensor([5., 7.]),
     indices=tensor([1, 0]))
     """
-    return _extreme("max", _max_all, input, dim, keepdim, other, T.maximum, _argmax, pick_max, rt.max)
+    return _extreme(
+        "max", _max_all, input, dim, keepdim, other, T.maximum, _argmax, pick_max, rt.max
+    )
 
 
 @public("torch", "Tensor", out=True)
@@ -174,7 +180,9 @@ def min(
     values=tensor([1., 2.]),
     indices=tensor([0, 1]))
     """
-    return _extreme("min", _min_all, input, dim, keepdim, other, T.minimum, _argmin, pick_min, rt.min)
+    return _extreme(
+        "min", _min_all, input, dim, keepdim, other, T.minimum, _argmin, pick_min, rt.min
+    )
 
 
 @public("torch", "Tensor", out=True)
@@ -208,15 +216,18 @@ def amin(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     return _amin(input, dims, keepdim)
 
 
+def _ties(xp: Any, x: Any, extreme: Any, dim: Any, keepdim: bool) -> Any:
+    if not keepdim:
+        extreme = xp.reshape(extreme, kept_shape(x.shape, dim))
+    return xp.ties(x, extreme, dim, False)
+
+
 def _aminmax_rule(xp: Any, g: Any, x: Any, out: Any, dim: Any, keepdim: bool) -> Any:
     total = None
     for gk, extreme in zip(g, out, strict=True):
         if gk is None:
             continue
-        if not keepdim:
-            kept = [1 if dim is None or d in dim else n for d, n in enumerate(x.shape)]
-            extreme = xp.reshape(extreme, tuple(kept))
-        part = xp.spread(gk, dim, keepdim, x.shape) * xp.ties(x, extreme, dim, False)
+        part = xp.spread(gk, dim, keepdim, x.shape) * _ties(xp, x, extreme, dim, keepdim)
         total = part if total is None else total + part
     return total
 
@@ -227,15 +238,11 @@ _aminmax = primitive(
     outputs=2, x=_aminmax_rule,
     jvp=lambda xp, xs, ts, out, params: tuple(
         [
-            xp.sum(ts[0] * xp.ties(xs[0], xp.reshape(o, _kept(xs[0].shape, *params)), params[0], False), *params)
+            xp.sum(ts[0] * _ties(xp, xs[0], o, *params), *params)
             for o in out
         ]
     ),
 )  # fmt: skip
-
-
-def _kept(shape: tuple, dim: Any, keepdim: bool) -> tuple:
-    return tuple([1 if dim is None or d in dim else n for d, n in enumerate(shape)])
 
 
 @public("torch", "Tensor", out=True)

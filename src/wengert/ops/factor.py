@@ -118,7 +118,11 @@ def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False) -
     info = np.array([_bad_minor(m) for m in a], np.int32).reshape(A.shape[:-2])
     if info.any():
         bad = wrap((info > 0)[..., None, None])
-        L = T.where(bad, wrap(np.array(np.nan, A.dtype.np)), cholesky(T.where(bad, T.eye_like(A), A), upper=upper))
+        L = T.where(
+            bad,
+            wrap(np.array(np.nan, A.dtype.np)),
+            cholesky(T.where(bad, T.eye_like(A), A), upper=upper),
+        )
     else:
         L = cholesky(A, upper=upper)
     return rt.make(rt.linalg_cholesky_ex, L, wrap(info))

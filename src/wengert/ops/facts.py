@@ -8,7 +8,7 @@ from ..core.registry import public
 from ..core.tensor import Tensor
 from ..kernels import strides
 from ..kernels.dims import wrap_dim
-from .shape import spec_in
+from .views import spec_in
 
 
 @public("torch", "Tensor")

@@ -7,7 +7,6 @@ they index, so that one row reads (`index`), adds up (`index_backward`) and writ
 
 from __future__ import annotations
 
-from operator import index as to_int
 from typing import Any
 
 import numpy as np
@@ -21,9 +20,10 @@ from ..core.tensor import Tensor, wrap
 from ..kernels import dtypes
 from ..kernels import scatter as kernels
 from ..kernels.dims import count, expanded, shown
+from .keys import array_of, is_mask, native_key, parse, positions
 from .quiet import quiet
-from .shape import alias, expand_op, pick_op, reshape_any, select_op, slice_op, spec_in
-from .write import as_number, assign, copy_, direct, fill_as, is_number
+from .views import alias, expand_op, pick_op, reshape_any, select_op, slice_op, spec_in
+from .write import as_number, assign, copy_, direct, fill_as, is_number, no_overlap
 
 # ------------------------------------------------------------------- rows
 index_op = primitive("opaque", "index(x, y, *, dims)", kernels.index,
@@ -35,16 +35,16 @@ index_backward = primitive("opaque", "index_backward(x, y, *, shape, dims)", ker
                            jvp=lambda xp, xs, ts, out, params: xp.index_backward(ts[0], xs[1], *params))  # fmt: skip
 
 
-def _blanked(xp: Any, g: Any, z: Any, dims: tuple, accumulate: bool) -> Any:
+def _blanked(xp: Any, g: Any, z: Any, dims: tuple[Any, ...], accumulate: bool) -> Any:
     """What was overwritten gets no gradient."""
     return g if accumulate else xp.index_put(g, xp.new_zeros(g, (1,) * _rank(g, z, dims)), z, dims, False)
 
 
-def _rank(x: Any, y: Any, dims: tuple) -> int:
+def _rank(x: Any, y: Any, dims: tuple[Any, ...]) -> int:
     return x.ndim - len(dims) + y.ndim
 
 
-def _put_jvp(xp: Any, xs: list, ts: list, out: Any, params: tuple) -> Any:
+def _put_jvp(xp: Any, xs: list[Any], ts: list[Any], out: Any, params: tuple[Any, ...]) -> Any:
     x, v, y = xs
     tx = xp.zeros_like(x) if ts[0] is None else ts[0]
     return xp.index_put(tx, xp.zeros_like(v) if ts[1] is None else ts[1], y, *params)
@@ -57,252 +57,14 @@ index_put_op = primitive("opaque", "index_put(x, y, z, *, dims, accumulate)", ke
 
 _SELECT, _SLICE, _PICK = select_op.op, slice_op.op, pick_op.op
 
-# ------------------------------------------------------------------- reading a key
-_NOT_AN_INDEX = (
-    "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid "
-    "indices (got {})"
-)
-_FULL = slice(None)
-
-
-def parse(shape: tuple, key: Any) -> tuple[tuple | None, str, list]:
-    """Split a key into its basic part and its index arrays.
-
-    Returns (basic key, name of the node it makes, [(dim, index), ...]). The basic key is None if it
-    does nothing; the dims are those of what it gives. An index is a tensor or array, integer or
-    bool (a mask, which covers as many dims as it has).
-    """
-    ndim = len(shape)
-    items = list(key) if key.__class__ is tuple or _is_tuple(key) else [key]
-    named = 0  # dims of x that the key speaks of
-    for k, item in enumerate(items):
-        if item is None or item is Ellipsis or item is True or item is False:
-            continue
-        c = item.__class__
-        if c is int or c is slice:
-            named += 1
-            continue
-        items[k] = item = _read(item)
-        if item.__class__ is int:
-            named += 1
-        elif item.__class__ is not bool:
-            named += item.ndim if _is_mask(item) else 1
-    if named > ndim:
-        if ndim == 0:
-            first = next(i for i in items if i is not None and i is not Ellipsis)
-            if isinstance(first, slice):
-                raise IndexError("slice() cannot be applied to a 0-dim tensor.")
-            if isinstance(first, int):
-                raise _scalar_index()
-        raise IndexError(
-            f"too many indices for tensor of dimension {ndim} (the shape is {shown(shape)}, the "
-            f"key names {named} dims)"
-        )
-    pieces: list = []
-    indices: list = []
-    name, basic = "", False
-    dim = at = 0  # the next dim of x, and of the view
-    room = ndim - named
-    for item in items:
-        c = item.__class__
-        if c is int:
-            n = shape[dim]
-            if not -n <= item < n:
-                raise IndexError(
-                    f"index {item} is out of bounds for dimension {dim} with size {n}"
-                )
-            pieces.append(item)
-            name, basic = "SelectBackward0", True
-            dim += 1
-        elif c is slice:
-            piece = whole(item, shape[dim])
-            if piece is not _FULL:
-                name, basic = "SliceBackward0", True
-            pieces.append(piece)
-            dim += 1
-            at += 1
-        elif item is None:
-            pieces.append(None)
-            name, basic = "UnsqueezeBackward0", True
-            at += 1
-        elif item is Ellipsis:
-            pieces.extend([_FULL] * room)
-            dim += room
-            at += room
-            room = 0
-        elif c is bool:  # a new dim of size 1 or 0
-            pieces.append(None)
-            name, basic = "UnsqueezeBackward0", True
-            indices.append((at, np.zeros(int(item), np.int64)))
-            at += 1
-        else:
-            width = 1
-            if _is_mask(item):
-                width = item.ndim
-                for j in range(width):
-                    if item.shape[j] != shape[dim + j]:
-                        view = _seen(shape, pieces, dim)
-                        raise IndexError(
-                            f"The shape of the mask {shown(item.shape)} at index {j} does not match "
-                            f"the shape of the indexed tensor {shown(view)} at index {at + j}"
-                        )
-            indices.append((at, item))
-            pieces.extend([_FULL] * width)
-            dim += width
-            at += width
-    if not basic:
-        return None, "AliasBackward0", indices
-    return (*pieces, Ellipsis), name, indices
-
-
-def _scalar_index() -> IndexError:
-    return IndexError(
-        "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in "
-        "C++ to convert a 0-dim tensor to a number"
-    )
-
-
-def whole(piece: slice, n: int) -> slice:
-    """Return a slice with its bounds filled in, and `_FULL` itself if it takes everything."""
-    if piece.start is None and piece.stop is None and piece.step is None:
-        return _FULL
-    start, stop, step = piece.indices(n)
-    if step < 0:
-        raise ValueError("step must be greater than zero")
-    if start == 0 and stop == n and step == 1:
-        return _FULL
-    return slice(start, max(start, stop), step)
-
-
-def _seen(shape: tuple, pieces: list, dim: int) -> list[int]:
-    """The shape of the view so far, for an error text."""
-    out, k = [], 0
-    for p in pieces:
-        if p is None:
-            out.append(1)
-            continue
-        if p.__class__ is slice:
-            out.append(len(range(*p.indices(shape[k]))))
-        k += 1
-    return [*out, *shape[dim:]]
-
-
-def _is_tuple(key: Any) -> bool:
-    """A short list with something else than numbers in it stands for a tuple of indices."""
-    if not isinstance(key, (list, range)) or len(key) >= 32:
-        return False
-    for item in key:
-        if item is None or item is Ellipsis or isinstance(item, (Tensor, slice, list, tuple, np.ndarray)):
-            return True
-    return False
-
-
-def _is_mask(a: Any) -> bool:
-    return a.dtype.itemsize == 1
-
-
-def _read(item: Any) -> Any:
-    """Return an index as an int, a bool, or a tensor or array of positions or of a mask."""
-    if isinstance(item, Tensor):
-        s = item._spec
-        if s.dtype.name not in ("int64", "int32", "uint8", "bool"):
-            if s.ndim == 0 and s.dtype.category == 1:
-                return item._array.item()
-            raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
-        if s.ndim == 0:
-            return item._array.item()
-        return item
-    if isinstance(item, (np.ndarray, list, tuple, range)):
-        a = np.asarray([_plain(i) for i in item]) if isinstance(item, (list, tuple)) else np.asarray(item)
-        if a.ndim == 0:
-            return _read(a[()])
-        if a.size == 0 and a.dtype.kind == "f":  # what an empty list becomes
-            a = a.astype(np.int64)
-        if a.dtype.kind not in "iub":
-            raise IndexError(
-                "tensors used as indices must be long, int, byte or bool tensors (got "
-                f"{'an array' if isinstance(item, np.ndarray) else 'a sequence'} of {a.dtype})"
-            )
-        return a if a.dtype.itemsize in (1, 8) and a.dtype.kind in "ib" else a.astype(np.int64)
-    if isinstance(item, np.bool_):
-        return bool(item)
-    if isinstance(item, str):
-        raise TypeError("new(): invalid data type 'str'")
-    try:
-        return to_int(item)
-    except TypeError:
-        raise IndexError(_NOT_AN_INDEX.format(type(item).__name__)) from None
-
-
-def _plain(item: Any) -> Any:
-    return item._array if isinstance(item, Tensor) else item
-
-
-def positions(shape: tuple, indices: list) -> tuple[Tensor, tuple]:
-    """Return one integer tensor of flat positions for all index arrays, and the dims it indexes.
-
-    A single integer tensor stays the tensor it is, so that a later write to it is noticed.
-    """
-    if len(indices) == 1:
-        d, y = indices[0]
-        if _is_mask(y):
-            a = _array_of(y)
-            return wrap(np.flatnonzero(a)), tuple(range(d, d + a.ndim))
-        if isinstance(y, Tensor) and y._spec.np.itemsize == 8:
-            return y, (d,)
-        return wrap(_array_of(y).astype(np.int64, copy=False)), (d,)
-    dims: list[int] = []
-    arrays: list[np.ndarray] = []
-    for d, y in indices:
-        a = _array_of(y)
-        if _is_mask(y):
-            dims.extend(range(d, d + a.ndim))
-            arrays.extend(a.nonzero())
-        else:
-            dims.append(d)
-            arrays.append(a)
-    try:
-        flat: Any = np.ravel_multi_index(arrays, [shape[d] for d in dims])
-        return wrap(np.asarray(flat)), tuple(dims)
-    except ValueError:  # negative, out of bounds, or of shapes that don't broadcast
-        flat = 0
-    for k, (d, a) in enumerate(zip(dims, arrays, strict=True)):
-        n = shape[d]
-        kernels.check_bounds(a, n, kernels.out_of_bounds(k, n, IndexError), negative=True)
-        try:
-            flat = flat * n + kernels.wrapped(a, n)
-        except ValueError:
-            shapes = ", ".join(shown(b.shape) for b in arrays)
-            raise IndexError(
-                "shape mismatch: indexing tensors could not be broadcast together with shapes "
-                + shapes
-            ) from None
-    return wrap(np.asarray(flat, np.int64)), tuple(dims)
-
-
-def _array_of(y: Any) -> np.ndarray:
-    a = y._array if isinstance(y, Tensor) else y
-    return a.view(np.bool_) if a.dtype == np.uint8 else a
-
 
 # ------------------------------------------------------------------- x[key]
 def getitem(x: Tensor, key: Any) -> Tensor:
     """Return the elements that a key names: a view for ints, slices and None, else a copy."""
     c = key.__class__
-    shape = x._spec.shape
-    if c is int:
-        if not shape:
-            raise _scalar_index()
-        n = shape[0]
-        if -n <= key < n:
-            return view1(_SELECT, x, (0, key))
-        raise IndexError(f"index {key} is out of bounds for dimension 0 with size {n}")
-    if c is slice and shape:
-        start, stop, step = key.indices(shape[0])
-        if step < 0:
-            raise ValueError("step must be greater than zero")
-        return view1(_SLICE, x, (0, slice(start, max(start, stop), step)))
-    basic, name, indices = parse(shape, key)
+    if c is int or c is slice:
+        return _first(x, key, c)
+    basic, name, indices = parse(x._spec.shape, key)
     if basic is not None:
         x = view1(_PICK, x, (basic, name))
     elif not indices:
@@ -310,7 +72,23 @@ def getitem(x: Tensor, key: Any) -> Tensor:
     return indexed(x, indices) if indices else x
 
 
-def indexed(x: Tensor, indices: list) -> Tensor:
+def _first(x: Tensor, key: Any, c: type) -> Tensor:
+    """x[int] or x[slice]."""
+    shape = x._spec.shape
+    if not shape:
+        parse(shape, key)  # raises
+    n = shape[0]
+    if c is int:
+        if -n <= key < n:
+            return view1(_SELECT, x, (0, key))
+        raise IndexError(f"index {key} is out of bounds for dimension 0 with size {n}")
+    start, stop, step = key.indices(n)
+    if step < 0:
+        raise ValueError("step must be greater than zero")
+    return view1(_SLICE, x, (0, slice(start, max(start, stop), step)))
+
+
+def indexed(x: Tensor, indices: list[Any]) -> Tensor:
     """Return x at index arrays."""
     if len(indices) > 1 and quiet((x,)):
         found = _natively(x._array, indices)
@@ -322,20 +100,7 @@ def indexed(x: Tensor, indices: list) -> Tensor:
     return index_op(x, y, dims)
 
 
-def native_key(indices: list, ndim: int) -> tuple:
-    """Return the key by which NumPy understands index arrays."""
-    key: list = [_FULL] * ndim
-    gone = 0
-    for d, y in indices:
-        a = _array_of(y)
-        key[d - gone] = a
-        if _is_mask(y):
-            del key[d - gone + 1 : d - gone + a.ndim]
-            gone += a.ndim - 1
-    return tuple(key)
-
-
-def _natively(a: np.ndarray, indices: list) -> np.ndarray | None:
+def _natively(a: np.ndarray, indices: list[Any]) -> np.ndarray | None:
     """Let NumPy read several index arrays at once; None if it refuses (then we say why)."""
     try:
         out = a[native_key(indices, a.ndim)]
@@ -350,8 +115,12 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
     value = _assignable(x, value)
     basic, name, indices = parse(x._spec.shape, key)
     if not direct(x, value):
-        # only when somebody records: then the write goes through views
-        view = x if basic is None else pick_op(x, basic, name)
+        # somebody records: then the write goes through a view
+        c = key.__class__
+        if basic is None:
+            view = x
+        else:
+            view = _first(x, key, c) if c is int or c is slice else pick_op(x, basic, name)
         if indices:
             _put(view, *positions(view._spec.shape, indices), value, False)
         elif isinstance(value, Tensor):
@@ -366,9 +135,9 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
         number = as_number(value, x._spec.dtype)
         if not indices:
             out.fill(number)
-        elif len(indices) == 1 and _is_mask(indices[0][1]):
+        elif len(indices) == 1 and is_mask(indices[0][1]):
             d, mask = indices[0]
-            a = _array_of(mask)
+            a = array_of(mask)
             np.copyto(out, number, where=a.reshape(a.shape + (1,) * (out.ndim - d - a.ndim)))
         else:
             try:
@@ -379,6 +148,7 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
                 raise
     elif not indices:
         v = value._array
+        no_overlap(out)
         if v.shape != out.shape:
             v = _squeezed_array(v, out.ndim)
             _expandable(value, v.shape, out.shape)
@@ -412,7 +182,7 @@ def _squeezed_array(v: np.ndarray, ndim: int) -> np.ndarray:
     return v
 
 
-def _expandable(value: Any, shape: tuple, target: tuple) -> None:
+def _expandable(value: Any, shape: tuple[Any, ...], target: tuple[Any, ...]) -> None:
     expanded(shape, tuple(target), value._spec.dtype.scalar_name)
 
 
@@ -424,27 +194,27 @@ def _same_dtype(d: Any, value: Tensor) -> None:
         )
 
 
-def result_shape(shape: tuple, y: tuple, dims: tuple) -> tuple:
+def result_shape(shape: tuple[Any, ...], y: tuple[Any, ...], dims: tuple[Any, ...]) -> tuple[Any, ...]:
     """Return the shape of x[..] for flat positions of shape `y` in the dims `dims`."""
     rest = tuple([n for d, n in enumerate(shape) if d not in dims])
     d = dims[0] if kernels.adjacent(dims) else 0
     return rest[:d] + tuple(y) + rest[d:]
 
 
-def _mismatch(v: tuple, target: tuple) -> RuntimeError:
+def _mismatch(v: tuple[Any, ...], target: tuple[Any, ...]) -> RuntimeError:
     return RuntimeError(
         f"shape mismatch: value tensor of shape {shown(v)} cannot be broadcast to indexing result "
         f"of shape {shown(target)}"
     )
 
 
-def _broadcasts(v: tuple, target: tuple) -> bool:
+def _broadcasts(v: tuple[Any, ...], target: tuple[Any, ...]) -> bool:
     return len(v) <= len(target) and all(
         n in (1, m) for n, m in zip(v[::-1], target[::-1], strict=False)
     )
 
 
-def _write(out: np.ndarray, y: np.ndarray, dims: tuple, value: Tensor, accumulate: bool) -> None:
+def _write(out: np.ndarray, y: np.ndarray, dims: tuple[Any, ...], value: Tensor, accumulate: bool) -> None:
     """Check everything, then write `value` into the memory `out`."""
     target = result_shape(out.shape, y.shape, dims)
     v = _squeezed_array(value._array, len(target))
@@ -452,22 +222,23 @@ def _write(out: np.ndarray, y: np.ndarray, dims: tuple, value: Tensor, accumulat
         raise _mismatch(v.shape, target)
     _same_dtype(dtypes.of(out.dtype), value)
     _within(y, out.shape, dims)
+    no_overlap(out)
     if np.may_share_memory(out, v):
         v = v.copy()
     kernels.put(out, v, y, dims, accumulate)
 
 
-def _within(y: np.ndarray, shape: tuple, dims: tuple) -> None:
+def _within(y: np.ndarray, shape: tuple[Any, ...], dims: tuple[Any, ...]) -> None:
     n = count([shape[d] for d in dims])
     kernels.check_bounds(y, n, kernels.out_of_bounds(0, n, IndexError), negative=True)
 
 
-def _put(t: Tensor, y: Tensor, dims: tuple, value: Any, accumulate: bool) -> Tensor:
+def _put(t: Tensor, y: Tensor, dims: tuple[Any, ...], value: Any, accumulate: bool) -> Tensor:
     """The recorded form of x[indices] = value."""
     return write(t, _put_into, (y, dims, value, accumulate), copy_old=False)
 
 
-def _put_into(x: Tensor, y: Tensor, dims: tuple, value: Any, accumulate: bool) -> Tensor:
+def _put_into(x: Tensor, y: Tensor, dims: tuple[Any, ...], value: Any, accumulate: bool) -> Tensor:
     s = x._spec
     if not isinstance(value, Tensor):
         value = wrap(np.asarray(as_number(value, s.dtype), s.np))
@@ -485,7 +256,7 @@ public("Tensor", name="__setitem__")(setitem)
 
 
 # ------------------------------------------------------------------- index_put
-def _read_indices(x: Tensor, indices: Any, caller: str) -> list:
+def _read_indices(x: Tensor, indices: Any, caller: str) -> list[Any]:
     """Return [(dim, index), ...] for a tuple of index tensors."""
     if not isinstance(indices, (tuple, list)):
         raise TypeError(
@@ -499,13 +270,13 @@ def _read_indices(x: Tensor, indices: Any, caller: str) -> list:
         if y._spec.dtype.name not in ("int64", "int32", "uint8", "bool"):
             raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
         read.append((d, y))
-        d += y.ndim if _is_mask(y) else 1
+        d += y.ndim if is_mask(y) else 1
     if d > len(shape):
         raise IndexError(f"too many indices for tensor of dimension {len(shape)} (got {d})")
     if not read:
         raise IndexError(f"{caller}(): at least one index is needed")
     for d, y in read:
-        if _is_mask(y) and y._spec.shape != shape[d : d + y.ndim]:
+        if is_mask(y) and y._spec.shape != shape[d : d + y.ndim]:
             j = next(j for j in range(y.ndim) if y._spec.shape[j] != shape[d + j])
             raise IndexError(
                 f"The shape of the mask {shown(y.shape)} at index {j} does not match the shape of "

@@ -101,7 +101,7 @@ def _cofactor_rule(xp: Any, g: Any, x: Any, out: Any) -> Any:
 
 _det = primitive(
     "opaque", "linalg_det(x)", k.det,
-    # the cofactors are the gradient everywhere, but PyTorch's is 0 where the determinant is: so here
+    # the cofactors are the gradient everywhere, but as in PyTorch it is 0 where the determinant is
     x=lambda xp, g, x, out: xp.reshape(g * (out != 0), (*g.shape, 1, 1)) * xp.cofactors(x),
     jvp=lambda xp, xs, ts, out, params: (out != 0) * xp.sum(
         ts[0] * xp.cofactors(xs[0]), (xs[0].ndim - 2, xs[0].ndim - 1), False
@@ -236,7 +236,10 @@ def solve(A: Tensor, B: Tensor, *, left: bool = True) -> Tensor:
     vector = len(b) == 1 or (len(a) - 1 == len(b) and b == a[:-1])
     if vector:
         if not left:
-            raise RuntimeError("linalg.solve: Vector broadcasting of the left hand side is not supported for left=False.")
+            raise RuntimeError(
+                "linalg.solve: Vector broadcasting of the left hand side is not supported for "
+                "left=False."
+            )
         b = (*b, 1)
     if b[-2 if left else -1] != a[-1]:
         form = "AX = B" if left else "XA = B"
@@ -354,7 +357,9 @@ def _count_rank(s: Any, shape: tuple, atol: Any, rtol: Any) -> Any:
 
 
 @public("linalg")
-def matrix_rank(A: Tensor, *, atol: Any = None, rtol: Any = None, hermitian: bool = False) -> Tensor:
+def matrix_rank(
+    A: Tensor, *, atol: Any = None, rtol: Any = None, hermitian: bool = False
+) -> Tensor:
     """Return how many singular values are above max(atol, rtol * largest).
 
     >>> import wengert as torch
@@ -365,9 +370,7 @@ def matrix_rank(A: Tensor, *, atol: Any = None, rtol: Any = None, hermitian: boo
     return _rank(A, _tolerance(atol), _tolerance(rtol))
 
 
-def _lstsq_rule(
-    xp: Any, g: Any, x: Any, y: Any, x_spec: Any, rtol: Any, need: tuple
-) -> tuple:
+def _lstsq_rule(xp: Any, g: Any, x: Any, y: Any, x_spec: Any, rtol: Any, need: tuple) -> tuple:
     p = xp.linalg_pinv(x, None, rtol)
     ga = _pinv_rule(xp, xp.bmm_nt(g, y), x, p, x_spec) if need[0] else None
     return ga, xp.bmm_tn(p, g)

@@ -46,7 +46,8 @@ def linalg_cross(input: Tensor, other: Tensor, *, dim: int = -1) -> Tensor:
     if not s.ndim or s.shape[at] != 3 or t.shape[at] != 3:
         sizes = [1 if not s.ndim else s.shape[at], 1 if not t.ndim else t.shape[at]]
         raise RuntimeError(
-            f"linalg.cross: inputs dimension {dim} must have length 3. Got {sizes[0]} and {sizes[1]}"
+            f"linalg.cross: inputs dimension {dim} must have length 3. Got {sizes[0]} and "
+            f"{sizes[1]}"
         )
     if s.dtype is not t.dtype:
         raise RuntimeError(
@@ -99,7 +100,8 @@ def vecdot(x: Tensor, y: Tensor, *, dim: int = -1) -> Tensor:
 def _best_splits(sizes: list[int]) -> list[list[int]]:
     """Where to split every chain of matrices so that the products take the fewest multiplications.
 
-    sizes[i] x sizes[i+1] is the shape of matrix i (Cormen et al., Introduction to Algorithms, 15.2).
+    sizes[i] x sizes[i+1] is the shape of matrix i (Cormen et al., Introduction to Algorithms,
+    section 15.2).
     """
     n = len(sizes) - 1
     cost = [[0] * n for _ in range(n)]
@@ -192,7 +194,9 @@ def matrix_power(A: Tensor, n: int) -> Tensor:
     if s.ndim < 2 or s.shape[-1] != s.shape[-2]:
         matrices(A, "linalg.matrix_power")
     if n == 0:
-        return T.where(wrap(np.zeros((), bool)), A, T.eye_like(A))  # constant, but part of the graph
+        return T.where(
+            wrap(np.zeros((), bool)), A, T.eye_like(A)
+        )  # constant, but part of the graph
     base = inv(A) if n < 0 else A
     n = abs(n)
     if n == 1:
@@ -281,4 +285,3 @@ def vander(x: Tensor, N: int | None = None) -> Tensor:
     one = T.new_zeros(x, (*s.shape, 1)) + 1
     powers = T.expand(T.unsqueeze(x, s.ndim), (*s.shape, n - 1))
     return T.cat([one, powers.cumprod(-1)], s.ndim)
-

@@ -1,4 +1,4 @@
-"""Choosing by conditions: where, masked_fill, masked_select, nonzero; and writing parts of a copy."""
+"""Choosing by conditions: where, masked_fill, masked_select, nonzero; parts of a copy replaced."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from ..core.tensor import Tensor, wrap
 from ..kernels import scatter as kernels
 from ..kernels.dims import as_int, broadcast_shapes, shown, wrap_dim
 from .checking import check_tensor
-from .gather import _linear
+from .gather import linear_jvp
 from .quiet import quiet
-from .shape import diagonal_op, expand_op, reshape_any, select_op, slice_op, spec_in
+from .views import diagonal_op, expand_op, reshape_any, select_op, slice_op, spec_in
 from .write import as_number, direct, is_number
 
 
@@ -49,19 +49,19 @@ masked_fill_tensor = elementwise("masked_fill_tensor(x, y, z)",
 
 masked_select_op = primitive("opaque", "masked_select(x, y)", kernels.masked_select, saved={"y": "mask"},
                              x=lambda xp, g, y: xp.masked_select_backward(g, y),
-                             jvp=_linear("masked_select", 1))  # fmt: skip
+                             jvp=linear_jvp("masked_select", 1))  # fmt: skip
 
 masked_select_backward = primitive("opaque", "masked_select_backward(x, y)", kernels.masked_select_backward,
                                    x=lambda xp, g, y: xp.masked_select(g, y),
-                                   jvp=_linear("masked_select_backward", 1))  # fmt: skip
+                                   jvp=linear_jvp("masked_select_backward", 1))  # fmt: skip
 
 masked_scatter_op = primitive("opaque", "masked_scatter(x, y, z)", kernels.masked_scatter,
                               x=lambda xp, g, z: xp.masked_fill(g, z, 0),
                               y=lambda xp, g, z: xp.masked_select(g, z),
-                              jvp=_linear("masked_scatter", 2))  # fmt: skip
+                              jvp=linear_jvp("masked_scatter", 2))  # fmt: skip
 
 
-def _part_kernel(x: np.ndarray, y: np.ndarray, chain: tuple, name: str) -> np.ndarray:
+def _part_kernel(x: np.ndarray, y: np.ndarray, chain: tuple[Any, ...], name: str) -> np.ndarray:
     out = np.array(x, order="C")
     follow(out, chain)[...] = y
     return out

@@ -151,9 +151,7 @@ def _no_bool(x: Tensor) -> None:
 
 
 def _shapes(a: tuple, b: tuple) -> str:
-    return (
-        f"mat1 and mat2 shapes cannot be multiplied ({a[0]}x{a[1]} and {b[0]}x{b[1]})"
-    )
+    return f"mat1 and mat2 shapes cannot be multiplied ({a[0]}x{a[1]} and {b[0]}x{b[1]})"
 
 
 def _two_mats(x: Tensor, y: Tensor, sx: tuple, sy: tuple) -> None:
@@ -244,7 +242,13 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
                     return _mm(input, other)
                 return _rows_mm(input, other) if n > 2 else _vec_mm(input, other)
             if m == 1:
-                return _mv(input, other) if n == 2 else _dot(input, other) if n == 1 else _rows_mv(input, other)
+                return (
+                    _mv(input, other)
+                    if n == 2
+                    else _dot(input, other)
+                    if n == 1
+                    else _rows_mv(input, other)
+                )
         except ValueError:
             _explain(input, other)
             raise

@@ -13,15 +13,22 @@ from ..kernels import reduce as k
 from .reduce import Dims, cast, checked, counted, dims_of, over_dims
 
 
+def _twice_over(shape: tuple, dim: Any, correction: float) -> float:
+    """2 / (n - correction), inf where that is not positive."""
+    free = counted(shape, dim) - correction
+    return 2.0 / free if free > 0 else float("inf")
+
+
 def _var_cotangent(
     xp: Any, g: Any, x: Any, x_spec: Any, dim: Any, correction: float, keepdim: bool
 ) -> Any:
     """2 g (x - mean) / (n - correction), without conjugation inside (see core/op)."""
-    free = counted(x_spec.shape, dim) - correction
     away = x - xp.mean(x, dim, True)
     if x_spec.dtype.is_complex:
         away = xp.conj(away)
-    return xp.spread(g * (2.0 / free if free > 0 else float("inf")), dim, keepdim, x_spec.shape) * away
+    return (
+        xp.spread(g * _twice_over(x_spec.shape, dim, correction), dim, keepdim, x_spec.shape) * away
+    )
 
 
 def _per_std(g: Any, out: Any) -> Any:
@@ -37,11 +44,11 @@ def _std_cotangent(
 
 
 def _var_tangent(xp: Any, x: Any, t: Any, dim: Any, correction: float, keepdim: bool) -> Any:
-    free = counted(x.shape, dim) - correction
+    scale = _twice_over(x.shape, dim, correction)
     away = x - xp.mean(x, dim, True)
     if x.dtype.is_complex:
-        return xp.sum(xp.real_part(xp.conj(away) * t), dim, keepdim) * (2.0 / free)
-    return xp.sum(away * t, dim, keepdim) * (2.0 / free)
+        return xp.sum(xp.real_part(xp.conj(away) * t), dim, keepdim) * scale
+    return xp.sum(away * t, dim, keepdim) * scale
 
 
 def _mean_cotangent(xp: Any, g: Any, x_spec: Any, dim: Any, keepdim: bool) -> Any:
@@ -240,7 +247,7 @@ def cov(
             free = total - correction
         else:
             free = total - correction * (w * aweights).sum() / total
-    if (free if w is None else float(free)) <= 0:
+    if (free if w is None else float(free.detach())) <= 0:
         warnings.warn("cov(): degrees of freedom is <= 0", UserWarning, stacklevel=2)
         free = 0 if w is None else free * 0
     away = x - mean

@@ -11,7 +11,7 @@ from ..core.tensor import Tensor
 from ..kernels import reduce as k
 from ..kernels.dims import wrap_dim
 from ..kernels.dtypes import as_dtype
-from .extreme import _kept
+from .extreme import kept_shape
 from .reduce import Dims, cast, checked, dims_of, over_dims
 from .spectral import svdvals
 
@@ -27,13 +27,13 @@ def _norm_rule(
     d|x|_p = sum (|x| / |x|_p)**(p-1) d|x|, and d|x| = conj(x)/|x| dx, kept unconjugated inside.
     """
     shape = x_spec.shape
-    if ord == 0:
-        return xp.zeros_like(x)
+    if ord == 0:  # as in PyTorch, x counts as unused: its gradient stays None
+        return None
     z = xp.conj(x) if x_spec.dtype.is_complex else x
     if ord == 1:
         return xp.sgn(z) * xp.spread(g, dim, keepdim, shape)
     if ord == INF or ord == -INF:
-        top = out if keepdim else xp.reshape(out, _kept(shape, dim, False))
+        top = out if keepdim else xp.reshape(out, kept_shape(shape, dim))
         share = xp.ties(xp.abs(x), top, dim, True)
         return xp.sgn(z) * (share * xp.spread(g, dim, keepdim, shape))
     zero = out == 0
@@ -53,6 +53,8 @@ def _norm_rule(
 def _norm_jvp(xp: Any, xs: Any, ts: Any, out: Any, params: Any) -> Any:
     ord, dim, keepdim = params
     x = xs[0]
+    if ord == 0:
+        return None
     one = xp.zeros_like(out) + 1
     terms = _norm_rule(xp, one, x, out, x._spec, ord, dim, keepdim) * ts[0]
     return xp.sum(xp.real_part(terms) if x.dtype.is_complex else terms, dim, keepdim)
@@ -120,8 +122,8 @@ def vector_norm(
         for d in dims:
             if s.shape[d] == 0:
                 raise RuntimeError(
-                    f"linalg.vector_norm cannot compute the {ord} norm on the dimension {d} because "
-                    "this dimension is empty and the operation does not have an identity"
+                    f"linalg.vector_norm cannot compute the {ord} norm on the dimension {d} "
+                    "because this dimension is empty and the operation does not have an identity"
                 )
     return _vector_norm(x, float(ord), dims, keepdim)
 
@@ -158,7 +160,7 @@ def matrix_norm(
         last = (S.ndim - 1,)
         call = T.sum if ord == "nuc" else T.amax if ord == 2 else T.amin
         out = call(S, last, False)
-        return T.reshape(out, _kept(A.shape, (row, column), True)) if keepdim else out
+        return T.reshape(out, kept_shape(A.shape, (row, column))) if keepdim else out
     if ord in (1, -1, INF, -INF):
         if ord in (INF, -INF):
             row, column = column, row
@@ -240,4 +242,3 @@ def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
     tensor(5.)
     """
     return _dist(_floating(input - other, "dist", None), float(p))
-

@@ -10,64 +10,86 @@ from typing import Any
 
 import numpy as np
 
-from ..core.define import primitive
+from ..core.define import primitive, utility
 from ..core.inplace import bump
 from ..core.op import TENSORS as T
 from ..core.registry import public
-from ..core.tensor import Tensor
+from ..core.tensor import Tensor, wrap
 from ..kernels import normalize as k
 from .checking import check_float, check_tensor
 
 
 # ---------------------------------------------------------------- the rows
-def _leftover(g: Any, affine: tuple) -> tuple:
-    """The dims over which the cotangent of a weight is summed."""
-    return tuple([d for d, n in enumerate(affine) if n == 1 and g.shape[d] != 1])
+def _summed(xp: Any, t: Any, affine: tuple) -> Any:
+    """Sum a cotangent to the shape in which a weight broadcasts."""
+    dims = tuple([d for d, n in enumerate(affine) if n == 1 and t.shape[d] != 1])
+    return xp.sum(t, dims, True) if dims else t
 
 
 def _gather(xp: Any, t: Any, affine: tuple, spec: Any) -> Any:
     """Sum a cotangent to the shape and dtype of a weight."""
-    dims = _leftover(t, affine)
-    t = xp.sum(t, dims, True) if dims else t
-    return _like(xp, xp.reshape(t, tuple(spec.shape)), spec)
+    return _like(xp, xp.reshape(_summed(xp, t, affine), tuple(spec.shape)), spec)
 
 
 def _like(xp: Any, t: Any, spec: Any) -> Any:
-    return t if t.dtype in (spec.dtype, spec.np) else xp.cast(t, spec.dtype)
+    d = t.dtype  # NumPy's for arrays, ours for tensors
+    return t if d is spec.np or d is spec.dtype or d == spec.np else xp.cast(t, spec.dtype)
 
 
 def _rule(
     xp: Any, g: Any, x: Any, y: Any, out: Any, need: tuple, x_spec: Any, y_spec: Any, z_spec: Any,
     shape: Any, axes: tuple, affine: tuple, eps: float,
 ) -> tuple:  # fmt: skip
-    """With h = (v - mean) r and r = 1 / sqrt(var + eps): dh = r (dv - mean(dv) - h mean(h dv)).
-
-    The cotangents of mean and var, which only second derivatives use, are those of
-    dmean = mean(dv) and dvar = 2 mean((v - mean) dv).
-    """
+    """The cotangent of the result, and those of mean and variance, which second derivatives use."""
     mean, var = out[1], out[2]
-    v = x if shape is None else xp.reshape(x, shape)
-    n = math.prod([v.shape[a] for a in axes])
-    r = xp.rsqrt(var + eps)
-    d = v - mean
     gx = gy = gz = None
     if g[0] is not None:
-        g0 = g[0] if shape is None else xp.reshape(g[0], shape)
-        h = d * r
-        if need[0]:
-            gh = g0 if y is None else g0 * xp.reshape(y, affine)
-            gx = r * (gh - xp.sum(gh, axes, True) / n - h * (xp.sum(gh * h, axes, True) / n))
-        if need[1]:
-            gy = _gather(xp, g0 * h, affine, y_spec)
-        if need[2]:
-            gz = _gather(xp, g0, affine, z_spec)
+        how = (need, shape, axes, affine, eps)
+        gx, gy, gz = xp.standardize_pull(g[0], x, y, mean, var, *how)
+        gy = None if gy is None else _like(xp, xp.reshape(gy, tuple(y_spec.shape)), y_spec)
+        gz = None if gz is None else _like(xp, xp.reshape(gz, tuple(z_spec.shape)), z_spec)
     if need[0]:
-        for part, slope in ((g[1], None), (g[2], d)):
-            if part is not None:
-                share = part / n if slope is None else part * slope * (2 / n)
-                gx = xp.expand(share, tuple(v.shape)) if gx is None else gx + share
+        if g[1] is not None or g[2] is not None:
+            gx = _statistics_pull(xp, g, gx, x, mean, shape, axes)
         gx = _like(xp, gx if shape is None else xp.reshape(gx, tuple(x_spec.shape)), x_spec)
     return gx, gy, gz
+
+
+def _statistics_pull(
+    xp: Any, g: Any, gx: Any, x: Any, mean: Any, shape: Any, axes: tuple
+) -> Any:
+    """Add what comes through dmean = mean(dv) and dvar = 2 mean((v - mean) dv)."""
+    v = x if shape is None else xp.reshape(x, shape)
+    n = math.prod([v.shape[a] for a in axes])
+    for part, factor in ((g[1], None), (g[2], v - mean)):
+        if part is not None:
+            share = part / n if factor is None else part * factor * (2 / n)
+            gx = xp.expand(share, tuple(v.shape)) if gx is None else gx + share
+    return gx
+
+
+def _pull_tensors(
+    g: Any, x: Any, y: Any, mean: Any, var: Any, need: tuple, shape: Any, axes: tuple,
+    affine: tuple, eps: float,
+) -> tuple:  # fmt: skip
+    """kernels.normalize.standardize_backward, written over tensors."""
+    v = x if shape is None else T.reshape(x, shape)
+    g = g if shape is None else T.reshape(g, shape)
+    n = math.prod([v.shape[a] for a in axes])
+    r = T.rsqrt(var + eps)
+    h = (v - mean) * r
+    gx = gy = gz = None
+    if need[0]:
+        gh = g if y is None else g * T.reshape(y, affine)
+        gx = r * (gh - T.sum(gh, axes, True) / n - h * (T.sum(gh * h, axes, True) / n))
+    if need[1]:
+        gy = _summed(T, g * h, affine)
+    if need[2]:
+        gz = _summed(T, g, affine)
+    return gx, gy, gz
+
+
+utility("standardize_pull", k.standardize_backward, _pull_tensors)
 
 
 def _jvp(xp: Any, xs: tuple, ts: tuple, out: tuple, params: tuple) -> tuple:
@@ -328,8 +350,8 @@ def _batch_norm(
         for name in ("running_mean", "running_var"):
             if names[name] is None:
                 raise RuntimeError(f"{name} must be defined in evaluation mode")
-    _check_channels(channels // repeat, x, names)
     check_float(input, "batch_norm", "batch_norm")
+    _check_channels(channels // repeat, x, names)
     if repeat > 1:
         mean_of, var_of, weight, bias = (
             None if p is None else T.repeat(p, (repeat,)) for p in names.values()
@@ -338,6 +360,8 @@ def _batch_norm(
         mean_of, var_of = mean, var
     affine = (1, channels, *[1] * (x.ndim - 2))
     if not training:
+        # copies: a later batch in training may write to the running ones before backward
+        mean_of, var_of = wrap(mean_of._array.copy()), wrap(var_of._array.copy())
         return rescale_row(input, weight, bias, mean_of, var_of, affine, eps)  # type: ignore[no-any-return]
     axes = (0, *range(2, x.ndim))
     out, m, v = batch_row(input, weight, bias, None, axes, affine, eps)

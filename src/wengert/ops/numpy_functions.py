@@ -504,7 +504,8 @@ def _cross(
 ) -> Any:
     if (axisa, axisb, axisc) != (-1, -1, -1):
         return NotImplemented
-    return API["linalg"]["cross"](*_same_dtype(a, b), dim=-1 if axis is None else axis)
+    x, y = torch["broadcast_tensors"](*_same_dtype(a, b))
+    return API["linalg"]["cross"](x, y, dim=-1 if axis is None else axis)
 
 
 @numpy_function("median")

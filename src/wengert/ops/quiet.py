@@ -1,9 +1,8 @@
-"""Calls that nobody records or watches may run their kernel at once; and `out=` for slow wrappers."""
+"""Calls that nobody records or watches may run their kernel at once; `out=` for the others."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from ..core import state
 from ..core.registry import _into as with_out  # the checks of out= in one place
@@ -14,10 +13,7 @@ def quiet(xs: Iterable[Tensor]) -> bool:
     """Say whether a call on these tensors leaves no trace: no edge, no mode, no wrapper."""
     if state.MODE is not None:
         return False
-    for x in xs:
-        if x._edge is not None or not x._spec.plain:
-            return False
-    return True
+    return all(x._edge is None and x._spec.plain for x in xs)
 
 
 __all__ = ["quiet", "with_out"]

@@ -69,10 +69,12 @@ _random = _row("random_", "source", _elements("random"), "RandomBackward2")
 _randint = _row("random_from_to_", "low, high, source", _elements("randint"), "RandomBackward0")
 _below = _row("random_to_", "low, high, source", _elements("randint"), "RandomBackward1")
 _bernoulli = _row("bernoulli_", "p, source", _elements("bernoulli"), "BernoulliBackward2")
-_bernoulli_each = _row("bernoulli_each_", "p, source", _bernoulli_each_kernel, "BernoulliBackward1")
+_bernoulli_each = _row("bernoulli_each_", "p, source", _bernoulli_each_kernel,
+                       "BernoulliBackward1")  # fmt: skip
 _exponential = _row("exponential_", "rate, source", _elements("exponential"), "ExponentialBackward0")
 _geometric = _row("geometric_", "p, source", _elements("geometric"), "GeometricBackward0")
-_log_normal = _row("log_normal_", "mean, std, source", _elements("log_normal"), "LogNormalBackward0")
+_log_normal = _row("log_normal_", "mean, std, source", _elements("log_normal"),
+                   "LogNormalBackward0")  # fmt: skip
 _cauchy = _row("cauchy_", "median, sigma, source", _elements("cauchy"), "CauchyBackward0")
 
 

@@ -20,7 +20,7 @@ Dims = Any  # int | tuple of ints | None
 
 # ------------------------------------------------------------------- arguments
 def dims_of(dim: Dims, ndim: int) -> tuple[int, ...] | None:
-    """Return None (all) or a tuple of dims from the front; an empty tuple means all, as PyTorch's."""
+    """Return None (all) or a tuple of dims from the front; an empty tuple means all of them."""
     if dim is None:
         return None
     if dim.__class__ is int and ndim:
@@ -39,7 +39,8 @@ def checked(x: Any, caller: str, name: str = "input", position: int = 1) -> Any:
     if isinstance(x, Tensor):
         return x
     raise TypeError(
-        f"{caller}(): argument '{name}' (position {position}) must be Tensor, not {type(x).__name__}"
+        f"{caller}(): argument '{name}' (position {position}) must be Tensor, not "
+        f"{type(x).__name__}"
     )
 
 
@@ -83,8 +84,8 @@ _mean = primitive(
 
 _nansum = primitive(
     "opaque", "nansum(x, *, dim, keepdim)", k.nansum,
-    x=lambda xp, g, x, dim, keepdim: xp.spread(g, dim, keepdim, x.shape) * (x == x),
-    jvp=lambda xp, xs, ts, out, params: xp.sum(ts[0] * (xs[0] == xs[0]), *params),
+    x=lambda xp, g, x, dim, keepdim: xp.spread(g, dim, keepdim, x.shape) * ~xp.isnan(x),
+    jvp=lambda xp, xs, ts, out, params: xp.sum(ts[0] * ~xp.isnan(xs[0]), *params),
     batch=over_dims,
 )  # fmt: skip
 
@@ -168,9 +169,7 @@ def mean(
 
 @public("torch", "Tensor", out=True)
 @numpy_names
-def nansum(
-    input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None
-) -> Tensor:
+def nansum(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """Return the sum with NaN counted as zero, over some dims or all.
 
     >>> import wengert as torch
@@ -189,9 +188,7 @@ def nansum(
 
 @public("torch", "Tensor", out=True)
 @numpy_names
-def nanmean(
-    input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None
-) -> Tensor:
+def nanmean(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """Return the mean of the elements that are not NaN, over some dims or all.
 
     >>> import wengert as torch
@@ -205,9 +202,10 @@ def nanmean(
             f"{input._spec.dtype.scalar_name}"
         )
     dims = dims_of(dim, input._spec.ndim)
-    there = _sum(input == input, dims, keepdim)
+    absent = T.isnan(input)
+    there = _sum(~absent, dims, keepdim)
     if input._spec.dtype.is_complex:
-        total = sum(T.where(input == input, input, 0), dim, keepdim, dtype=dtype)
+        total = sum(T.where(absent, T.zeros_like(input), input), dim, keepdim, dtype=dtype)
     else:
         total = nansum(input, dim, keepdim, dtype=dtype)
     return total / there
@@ -308,7 +306,9 @@ def logsumexp(input: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
 
 # ------------------------------------------------------------------- truth and counts
 def _truth(reduce: Any) -> Any:
-    return lambda x, dim, keepdim: reduce(x if x.dtype.kind == "b" else x != 0, dim, None, None, keepdim)
+    return lambda x, dim, keepdim: reduce(
+        x if x.dtype.kind == "b" else x != 0, dim, None, None, keepdim
+    )
 
 
 _all = plain("all(x, *, dim, keepdim)", _truth(np.logical_and.reduce), promote=None)
@@ -362,4 +362,3 @@ def count_nonzero(input: Tensor, dim: Dims = None) -> Tensor:
     """
     checked(input, "count_nonzero")
     return _count(input, dims_of(dim, input._spec.ndim))
-

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..core import state
+from ..core.op import TENSORS
 from ..core.registry import public
 from ..core.tensor import Tensor
 
@@ -135,8 +136,13 @@ def _hash(self: Tensor) -> int:
     return id(self)
 
 
+def _reversed(self: Tensor) -> Any:
+    return TENSORS.flip(self, (0,)) if self._spec.ndim else self  # type: ignore[attr-defined]
+
+
 for _name, _f in {
     "__hash__": _hash,
+    "__reversed__": _reversed,
     "__float__": _float,
     "__int__": _int,
     "__complex__": _complex,

@@ -214,7 +214,8 @@ def histogram(
     if isinstance(bins, Tensor):
         edges = bins.detach()._array
     else:
-        low, high = _limits(input, *(range or (0.0, 0.0)), "torch.histogram")
+        low, high = (0.0, 0.0) if range is None else range
+        low, high = _limits(input, float(low), float(high), "torch.histogram")
         edges = np.linspace(low, high, int(bins) + 1, dtype=x.dtype)
     w = None if weight is None else weight.detach()._array.reshape(-1)
     hist, _ = np.histogram(x.reshape(-1), edges, weights=w, density=density)

@@ -50,7 +50,9 @@ def _ordered(input: Any, caller: str, bools: bool = True) -> Any:
     if d.is_complex:
         if not bools:
             raise NotImplementedError(f"\"{caller}_cpu\" not implemented for '{d.scalar_name}'")
-        raise RuntimeError(f" Sort does not support complex dtypes on CPU: {caller}() needs an order")
+        raise RuntimeError(
+            f" Sort does not support complex dtypes on CPU: {caller}() needs an order"
+        )
     if not bools and d.category == 0:
         raise NotImplementedError(f"\"{caller}_cpu\" not implemented for 'Bool'")
     return input
@@ -255,7 +257,7 @@ def _quantile(
     x = sort(x, last)[0]  # shape (..., n), NaN at the end
     n = x.shape[last]
     lead = tuple(x.shape)[:-1]
-    isnan = x != x
+    isnan = T.isnan(x)
     # ranks have shape (..., number of q)
     flat_q = T.reshape(q, (1,) * last + (-1,))
     if skip_nan:
@@ -284,7 +286,11 @@ def _quantile(
     if dim is not None and s.ndim:
         out = T.reshape(out, (*out.shape, 1))
         out = T.transpose(out, dim + 1, out.ndim - 1)
-    final = kept if keepdim else tuple([m for d, m in enumerate(s.shape) if d != dim and dim is not None])
+    final = (
+        kept
+        if keepdim
+        else tuple([m for d, m in enumerate(s.shape) if d != dim and dim is not None])
+    )
     return _squeezed(out, (*count_q, *final))
 
 

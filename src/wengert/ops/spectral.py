@@ -45,7 +45,9 @@ def _eigh_jvp(xp: Any, xs: Any, ts: Any, out: Any, params: Any) -> Any:
     return tl, xp.bmm(v, off_diagonal(xp, inner) / gaps(xp, values))
 
 
-_eigh = primitive("opaque", "linalg_eigh(x, *, upper)", k.eigh, outputs=2, x=_eigh_rule, jvp=_eigh_jvp)
+_eigh = primitive(
+    "opaque", "linalg_eigh(x, *, upper)", k.eigh, outputs=2, x=_eigh_rule, jvp=_eigh_jvp
+)
 
 
 @public("linalg")
@@ -252,7 +254,7 @@ def svd(input: Tensor, some: bool = True, compute_uv: bool = True) -> Any:
 
 # ------------------------------------------------------------------- exponential
 def _exp_block(xp: Any, a: Any, corner: Any) -> Any:
-    """The upper right block of exp [[a, corner], [0, a]]: the derivative of exp at a along corner."""
+    """The upper right block of exp [[a, corner], [0, a]]: exp's derivative at a along corner."""
     n, d = a.shape[-1], a.ndim
     top = xp.cat([a, corner], d - 1)
     bottom = xp.cat([xp.zeros_like(a), a], d - 1)

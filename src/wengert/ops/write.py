@@ -24,7 +24,7 @@ from ..core.tensor import Tensor, attach
 from ..kernels import strides
 from ..kernels.dims import as_ints, broadcast_shapes, count, shown, wrap_dim, wrap_dims
 from .checking import check_tensor
-from .shape import as_strided_op, spec_in, squeeze_op, t_op, transpose_op, unsqueeze_op, view_op
+from .views import as_strided_op, spec_in, squeeze_op, t_op, transpose_op, unsqueeze_op, view_op
 
 # ------------------------------------------------------------------- numbers
 _C_NAMES = {
@@ -111,21 +111,33 @@ zero_op = elementwise("zero(x)", np.zeros_like,
 
 def tracked(t: Tensor, *others: Any) -> bool:
     """Say whether a write into `t` is recorded; integers carry no gradient."""
-    return (
-        state.is_grad_enabled()
-        and t._spec.dtype.category >= 2
-        and (t._edge is not None or requires_grad_any(others))
-    )
+    if not state.is_grad_enabled() or t._spec.dtype.category < 2:
+        return False
+    if t._edge is not None or requires_grad_any(others):
+        return True
+    ext = t._ext
+    if ext is not None and ext.creation and ext.base is not None and ext.base._edge is not None:
+        check_writable(t, True)  # a view made without recording may not be written with it
+    return False
 
 
 def direct(t: Tensor, *others: Any) -> bool:
-    """Say whether a write into `t` may go straight to its memory; check that it is allowed."""
-    if state.MODE is not None or tracked(t, *others) or not t._spec.plain:
+    """Say whether a write into `t` may go straight to its memory, as nobody records or watches."""
+    if state.MODE is not None or not t._spec.plain or tracked(t, *others):
         return False
-    if any(isinstance(o, Tensor) and not o._spec.plain for o in others):
-        return False
-    check_writable(t, False)
+    for o in others:
+        if isinstance(o, Tensor) and not o._spec.plain:
+            return False
+    if (t._ext is not None and t._ext.inference) or not t._array.flags.writeable:
+        check_writable(t, False)
     return True
+
+
+def no_overlap(out: np.ndarray) -> None:
+    """Refuse to write different values into memory that several elements share."""
+    steps = out.strides
+    if 0 in steps and out.size and any(s == 0 and n > 1 for s, n in zip(steps, out.shape, strict=True)):
+        raise RuntimeError(errors.OVERLAP)
 
 
 # ------------------------------------------------------------------- values
@@ -151,6 +163,7 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
             f"{shown(broadcast_shapes(target, shape))}"
         )
     if direct(self, src):
+        no_overlap(self._array)
         assign(self._array, src._array)
         bump(self)
         return self
@@ -277,7 +290,7 @@ def _restructure(t: Tensor, op: Op, *params: Any) -> Tensor:
     return t
 
 
-def _undo(op: Op, params: tuple, shape: tuple) -> tuple:
+def _undo(op: Op, params: tuple[Any, ...], shape: tuple[Any, ...]) -> tuple[Any, ...]:
     if op in (_T, _TRANSPOSE):
         return (op, params, None)
     return (view_op.op, (shape,), None)
@@ -322,10 +335,11 @@ def squeeze_(self: Tensor, dim: Any = None) -> Tensor:
 @public("torch", "Tensor")
 def as_strided_(input: Tensor, size: Any, stride: Any, storage_offset: int | None = None) -> Tensor:
     """Give this tensor other sizes, strides and offset over its storage, in place."""
-    a = spec_in(input, "as_strided_") and input._array
-    if input._ext is not None and input._ext.storage is not None and input._ext.storage.views:
-        if any(r() is not None and r() is not input for r in input._ext.storage.views):
-            raise RuntimeError("as_strided_: other views of this memory are alive; use as_strided")
+    spec_in(input, "as_strided_")
+    a, storage = input._array, None if input._ext is None else input._ext.storage
+    views = [] if storage is None else [r() for r in storage.views or ()]
+    if any(v is not None and v is not input for v in views):
+        raise RuntimeError("as_strided_: other views of this memory are alive; use as_strided")
     shift = 0 if storage_offset is None else storage_offset - strides.storage_offset(a)
     geometry = (tuple(input._spec.shape), strides.element_strides(a), 0)
     size, stride = as_ints((size,), "as_strided_", "size"), as_ints((stride,), "as_strided_", "stride")

@@ -1,4 +1,5 @@
 """Optimizers and learning-rate schedulers."""
+
 from . import lr_scheduler
 from .adam import Adam
 from .adamw import AdamW
@@ -10,6 +11,11 @@ from .optimizer import (
 from .sgd import SGD
 
 __all__ = [
-    "SGD", "Adam", "AdamW", "Optimizer", "lr_scheduler", "register_optimizer_step_post_hook",
+    "SGD",
+    "Adam",
+    "AdamW",
+    "Optimizer",
+    "lr_scheduler",
+    "register_optimizer_step_post_hook",
     "register_optimizer_step_pre_hook",
 ]

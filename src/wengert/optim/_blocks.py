@@ -8,11 +8,13 @@ once instead of k times, and needs no temporary of the parameter's size.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+SMALL = 1 << 12  # elements up to which a temporary costs nothing
 WHOLE = 1 << 17  # elements up to which an array is not cut: each block costs a microsecond a pass
 BLOCK = 1 << 16  # elements of a block: 256 KiB of float32
 
@@ -49,10 +51,30 @@ def run(update: Update, arrays: Sequence[Any], numbers: Numbers) -> None:
     """
     first = arrays[0]
     ready = numbers.made.get(first.dtype.char)
-    if ready is not None and first.ndim and first.size <= WHOLE:
+    if ready is not None and first.ndim and first.size <= SMALL:
         update(arrays, _NO_WORK, ready)
     else:
         _run(update, arrays, numbers)
+
+
+class _Scratch(threading.local):
+    """Two arrays of WHOLE elements for each dtype, kept by each thread.
+
+    A fresh temporary of some hundred KB on every step makes the C library give memory back to the
+    system and fetch it again: the page faults cost ten times the arithmetic.
+    """
+
+    def __init__(self) -> None:
+        self.kept: dict[str, tuple[Any, Any]] = {}
+
+    def of(self, dtype: Any) -> tuple[Any, Any]:
+        found = self.kept.get(dtype.char)
+        if found is None:
+            found = self.kept[dtype.char] = (np.empty(WHOLE, dtype), np.empty(WHOLE, dtype))
+        return found
+
+
+_scratch = _Scratch()
 
 
 def _run(update: Update, arrays: Sequence[Any], numbers: Numbers) -> None:
@@ -75,10 +97,14 @@ def _run(update: Update, arrays: Sequence[Any], numbers: Numbers) -> None:
     values = numbers.of(dtype)
     flat = _flat(arrays) if first.size > WHOLE else None
     if flat is None:
-        work: Sequence[Any] = _NO_WORK if first.ndim else (np.empty_like(first), np.empty_like(first))
+        work: Sequence[Any] = _NO_WORK
+        if not first.ndim:
+            work = (np.empty_like(first), np.empty_like(first))
+        elif SMALL < first.size <= WHOLE and first.flags.c_contiguous:
+            work = [w[: first.size].reshape(first.shape) for w in _scratch.of(dtype)]
         update(arrays, work, values)
         return
-    scratch = (np.empty(BLOCK, dtype), np.empty(BLOCK, dtype))
+    scratch = [w[:BLOCK] for w in _scratch.of(dtype)]
     for start in range(0, first.size, BLOCK):
         block = [a[start : start + BLOCK] for a in flat]
         n = block[0].size

@@ -1,4 +1,5 @@
 """Adam and AdamW: steps scaled by running estimates of the gradient's first two moments."""
+
 from __future__ import annotations
 
 import math
@@ -31,11 +32,20 @@ class Adam(Optimizer):
     """
 
     def __init__(
-        self, params: Params, lr: float | Tensor = 1e-3,
-        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999), eps: float = 1e-8,
-        weight_decay: float = 0, amsgrad: bool = False, *, foreach: bool | None = None,
-        maximize: bool = False, capturable: bool = False, differentiable: bool = False,
-        fused: bool | None = None, decoupled_weight_decay: bool = False,
+        self,
+        params: Params,
+        lr: float | Tensor = 1e-3,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0,
+        amsgrad: bool = False,
+        *,
+        foreach: bool | None = None,
+        maximize: bool = False,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        decoupled_weight_decay: bool = False,
     ) -> None:
         if isinstance(lr, Tensor) and lr.numel() != 1:
             raise ValueError("Tensor lr must be 1-element")
@@ -45,17 +55,33 @@ class Adam(Optimizer):
             check_setting(bool(0.0 <= betas[k] < 1.0), f"beta parameter at index {k}", betas[k])
         check_setting(weight_decay >= 0.0, "weight_decay value", weight_decay)
         check_flags(foreach, fused, differentiable)
-        super().__init__(params, {
-            "lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay,
-            "amsgrad": amsgrad, "maximize": maximize, "foreach": foreach,
-            "capturable": capturable, "differentiable": differentiable, "fused": fused,
-            "decoupled_weight_decay": decoupled_weight_decay})
+        super().__init__(
+            params,
+            {
+                "lr": lr,
+                "betas": betas,
+                "eps": eps,
+                "weight_decay": weight_decay,
+                "amsgrad": amsgrad,
+                "maximize": maximize,
+                "foreach": foreach,
+                "capturable": capturable,
+                "differentiable": differentiable,
+                "fused": fused,
+                "decoupled_weight_decay": decoupled_weight_decay,
+            },
+        )
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         for group in self.param_groups:
-            for name in ("amsgrad", "maximize", "capturable", "differentiable",
-                         "decoupled_weight_decay"):
+            for name in (
+                "amsgrad",
+                "maximize",
+                "capturable",
+                "differentiable",
+                "decoupled_weight_decay",
+            ):
                 group.setdefault(name, False)
             for name in ("foreach", "fused"):
                 group.setdefault(name, None)
@@ -85,7 +111,7 @@ class Adam(Optimizer):
                 added, shrink = None, 1 - lr * decay
             by_count: dict[float, _blocks.Numbers] = {}
             for p in group["params"]:
-                grad = p.grad
+                grad = p._grad
                 if grad is None:
                     continue
                 state = self._state_of(p, group["amsgrad"])
@@ -98,8 +124,15 @@ class Adam(Optimizer):
                 numbers = by_count.get(t)
                 if numbers is None:
                     numbers = by_count[t] = _blocks.Numbers(
-                        lr / (1 - b1**t), math.sqrt(1 - b2**t), 1 - b1, b2, 1 - b2, group["eps"],
-                        added, shrink)
+                        lr / (1 - b1**t),
+                        math.sqrt(1 - b2**t),
+                        1 - b1,
+                        b2,
+                        1 - b2,
+                        group["eps"],
+                        added,
+                        shrink,
+                    )
                 g = grad._array
                 if group["maximize"]:
                     g = np.negative(g, out=np.empty_like(g))

@@ -4,6 +4,7 @@ A subclass defines `step`. It works on the raw arrays of parameters and gradient
 write, so that graphs recorded before the step are refused afterwards. Every `step` is wrapped once,
 when its class is made: hooks, the profiler and the schedulers see it there.
 """
+
 from __future__ import annotations
 
 import functools
@@ -50,16 +51,23 @@ def _watched(step: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(step)
     def wrapper(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
         self._opt_called = True
-        if not (self._optimizer_step_pre_hooks or self._optimizer_step_post_hooks
-                or _global_pre_hooks or _global_post_hooks or core_state.MODE is not None):
+        if not (
+            self._optimizer_step_pre_hooks
+            or self._optimizer_step_post_hooks
+            or _global_pre_hooks
+            or _global_post_hooks
+            or core_state.MODE is not None
+        ):
             return step(self, *args, **kwargs)
         for hook in (*_global_pre_hooks.values(), *self._optimizer_step_pre_hooks.values()):
             answer = hook(self, args, kwargs)
             if answer is None:
                 continue
             if not (isinstance(answer, tuple) and len(answer) == 2):
-                raise RuntimeError(f"{step} must return None or a tuple of (new_args, new_kwargs), "
-                                   f"but got {answer}.")
+                raise RuntimeError(
+                    f"{step} must return None or a tuple of (new_args, new_kwargs), "
+                    f"but got {answer}."
+                )
             args, kwargs = answer
         with _profiled(f"Optimizer.step#{type(self).__name__}.step"):
             result = step(self, *args, **kwargs)
@@ -73,6 +81,7 @@ def _watched(step: Callable[..., Any]) -> Callable[..., Any]:
 
 def _profiled(label: str) -> Any:
     from ..autograd.profiler import record_function
+
     return record_function(label)
 
 
@@ -93,8 +102,10 @@ class Optimizer:
         self.defaults = defaults
         self._make_hook_tables()
         if isinstance(params, Tensor):
-            raise TypeError("params argument given to the optimizer should be an iterable of "
-                            f"Tensors or dicts, but got {typename(params)}")
+            raise TypeError(
+                "params argument given to the optimizer should be an iterable of "
+                f"Tensors or dicts, but got {typename(params)}"
+            )
         self.state: defaultdict[Any, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []
         groups = list(params)
@@ -124,9 +135,12 @@ class Optimizer:
 
     def __repr__(self) -> str:
         groups = [
-            "\n".join([f"Parameter Group {k}"] + [
-                f"    {key}: {group[key]}" for key in sorted(group) if key != "params"])
-            for k, group in enumerate(self.param_groups)]
+            "\n".join(
+                [f"Parameter Group {k}"]
+                + [f"    {key}: {group[key]}" for key in sorted(group) if key != "params"]
+            )
+            for k, group in enumerate(self.param_groups)
+        ]
         return f"{type(self).__name__} (\n" + "\n\n".join(groups) + "\n)"
 
     # -- groups
@@ -149,27 +163,37 @@ class Optimizer:
         elif isinstance(params, set):
             raise TypeError(
                 "optimizer parameters need to be organized in ordered collections, but the "
-                "ordering of tensors in sets will change between runs. Please use a list instead.")
+                "ordering of tensors in sets will change between runs. Please use a list instead."
+            )
         params, names = _split_names(list(params))
         for param in params:
             if not isinstance(param, Tensor):
-                raise TypeError("optimizer can only optimize Tensors, but one of the params is "
-                                + typename(param))
+                raise TypeError(
+                    "optimizer can only optimize Tensors, but one of the params is "
+                    + typename(param)
+                )
             if not (self.defaults.get("differentiable") or param.is_leaf):
                 raise ValueError("can't optimize a non-leaf Tensor")
         for name, default in self.defaults.items():
             if default is required and name not in param_group:
-                raise ValueError("parameter group didn't specify a value of required optimization "
-                                 f"parameter {name}")
+                raise ValueError(
+                    "parameter group didn't specify a value of required optimization "
+                    f"parameter {name}"
+                )
         if len(params) != len(set(params)):
-            warnings.warn("optimizer contains a parameter group with duplicate parameters; in "
-                          "future, this will cause an error", stacklevel=3)
+            warnings.warn(
+                "optimizer contains a parameter group with duplicate parameters; in "
+                "future, this will cause an error",
+                stacklevel=3,
+            )
         known = set(chain.from_iterable(group["params"] for group in self.param_groups))
         if not known.isdisjoint(params):
             raise ValueError("some parameters appear in more than one parameter group")
         if self.param_groups and ("param_names" in self.param_groups[0]) != (names is not None):
-            raise ValueError("all optimizer param groups should be with/without names. cannot add "
-                             "a param group that differs in this from the first one")
+            raise ValueError(
+                "all optimizer param groups should be with/without names. cannot add "
+                "a param group that differs in this from the first one"
+            )
         param_group["params"] = params
         if names is not None:
             param_group["param_names"] = names
@@ -251,8 +275,10 @@ class Optimizer:
                 number.setdefault(id(param), len(number))
             packed["params"] = [number[id(param)] for param in group["params"]]
             groups.append(packed)
-        state = {number[id(key)] if isinstance(key, Tensor) else key: value
-                 for key, value in self.state.items()}
+        state = {
+            number[id(key)] if isinstance(key, Tensor) else key: value
+            for key, value in self.state.items()
+        }
         result: dict[str, Any] = {"state": state, "param_groups": groups}
         for hook in self._optimizer_state_dict_post_hooks.values():
             answer = hook(self, result)
@@ -272,10 +298,14 @@ class Optimizer:
         saved = deepcopy(state_dict["param_groups"])
         if len(saved) != len(self.param_groups):
             raise ValueError("loaded state dict has a different number of parameter groups")
-        if any(len(new["params"]) != len(old["params"])
-               for new, old in zip(saved, self.param_groups, strict=True)):
-            raise ValueError("loaded state dict contains a parameter group that doesn't match the "
-                             "size of optimizer's group")
+        if any(
+            len(new["params"]) != len(old["params"])
+            for new, old in zip(saved, self.param_groups, strict=True)
+        ):
+            raise ValueError(
+                "loaded state dict contains a parameter group that doesn't match the "
+                "size of optimizer's group"
+            )
         params: dict[Any, Tensor] = {}
         for new, old in zip(saved, self.param_groups, strict=True):
             params.update(zip(new["params"], old["params"], strict=True))
@@ -302,8 +332,9 @@ def _split_names(params: list[Any]) -> tuple[list[Any], list[str] | None]:
     if not any(named):
         return params, None
     if not all(named):
-        raise ValueError("all optimizer params should be with/without names. "
-                         "Some param names are missing")
+        raise ValueError(
+            "all optimizer params should be with/without names. Some param names are missing"
+        )
     return [param for _, param in params], [name for name, _ in params]
 
 

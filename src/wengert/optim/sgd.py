@@ -1,4 +1,5 @@
 """Stochastic gradient descent with momentum."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -29,9 +30,18 @@ class SGD(Optimizer):
     """
 
     def __init__(
-        self, params: Params, lr: float | Tensor = 1e-3, momentum: float = 0, dampening: float = 0,
-        weight_decay: float | Tensor = 0, nesterov: bool = False, *, maximize: bool = False,
-        foreach: bool | None = None, differentiable: bool = False, fused: bool | None = None,
+        self,
+        params: Params,
+        lr: float | Tensor = 1e-3,
+        momentum: float = 0,
+        dampening: float = 0,
+        weight_decay: float | Tensor = 0,
+        nesterov: bool = False,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        differentiable: bool = False,
+        fused: bool | None = None,
     ) -> None:
         if isinstance(lr, Tensor) and lr.numel() != 1:
             raise ValueError("Tensor lr must be 1-element")
@@ -41,10 +51,20 @@ class SGD(Optimizer):
         if nesterov and (momentum <= 0 or dampening != 0):
             raise ValueError("Nesterov momentum requires a momentum and zero dampening")
         check_flags(foreach, fused, differentiable)
-        super().__init__(params, {
-            "lr": lr, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay,
-            "nesterov": nesterov, "maximize": maximize, "foreach": foreach,
-            "differentiable": differentiable, "fused": fused})
+        super().__init__(
+            params,
+            {
+                "lr": lr,
+                "momentum": momentum,
+                "dampening": dampening,
+                "weight_decay": weight_decay,
+                "nesterov": nesterov,
+                "maximize": maximize,
+                "foreach": foreach,
+                "differentiable": differentiable,
+                "fused": fused,
+            },
+        )
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
@@ -64,12 +84,15 @@ class SGD(Optimizer):
                 continue
             momentum = group["momentum"]
             numbers = _blocks.Numbers(
-                float(group["lr"]), float(group["weight_decay"]) or None, momentum,
+                float(group["lr"]),
+                float(group["weight_decay"]) or None,
+                momentum,
                 1 - group["dampening"] if group["dampening"] else None,
-                1 if group["nesterov"] else None)
+                1 if group["nesterov"] else None,
+            )
             update = _with_momentum if momentum else _decayed if group["weight_decay"] else _plain
             for p in group["params"]:
-                grad = p.grad
+                grad = p._grad
                 if grad is None:
                     continue
                 array, g = p._array, grad._array
@@ -140,16 +163,17 @@ def _recorded_step(optimizer: SGD, group: dict[str, Any]) -> None:
     """The same step in tensor operations that are recorded (`differentiable=True`)."""
     lr, momentum, decay = group["lr"], group["momentum"], group["weight_decay"]
     for p in group["params"]:
-        if p.grad is None:
+        grad = p._grad
+        if grad is None:
             continue
-        d = -p.grad if group["maximize"] else p.grad
+        d = -grad if group["maximize"] else grad
         if decay:
             d = d + p * decay
         if momentum:
             state = optimizer.state[p]
             buffer = state.get("momentum_buffer")
             if buffer is None:
-                buffer = d.clone()
+                buffer = d.detach().clone()
             else:
                 buffer = buffer * momentum + d * (1 - group["dampening"])
             state["momentum_buffer"] = buffer

@@ -4,6 +4,7 @@ Tensors, parameters, numbers, text, dtypes, devices, NumPy arrays and plain cont
 between wengert and PyTorch both ways. What else a file holds is refused by name. `.safetensors`
 files are read and written by `safetensors.py`.
 """
+
 from __future__ import annotations
 
 import os
@@ -20,8 +21,12 @@ _LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # how files before PyTorc
 
 
 def save(
-    obj: Any, f: Any, pickle_module: Any = None, pickle_protocol: int = 2,
-    _use_new_zipfile_serialization: bool = True, _disable_byteorder_record: bool = False,
+    obj: Any,
+    f: Any,
+    pickle_module: Any = None,
+    pickle_protocol: int = 2,
+    _use_new_zipfile_serialization: bool = True,
+    _disable_byteorder_record: bool = False,
 ) -> None:
     """Writes `obj` to a path or to a file object with `write`, in PyTorch's zip format.
 
@@ -38,16 +43,22 @@ def save(
     """
     from .archive import write_archive
     from .pickle_writer import PickleWriter
+
     if not _use_new_zipfile_serialization:
-        raise ValueError("save(): only the zip format can be written "
-                         "(_use_new_zipfile_serialization=True)")
+        raise ValueError(
+            "save(): only the zip format can be written (_use_new_zipfile_serialization=True)"
+        )
     path = _as_path(f)
     if path is None and not hasattr(f, "write"):
         raise AttributeError(
-            "expected 'f' to be string, path, or a file-like object with a 'write' attribute")
+            "expected 'f' to be string, path, or a file-like object with a 'write' attribute"
+        )
     writer = PickleWriter()
     members: list[tuple[str, Any]] = [
-        ("data.pkl", writer.dump(obj)), (".format_version", b"1"), (".storage_alignment", b"64")]
+        ("data.pkl", writer.dump(obj)),
+        (".format_version", b"1"),
+        (".storage_alignment", b"64"),
+    ]
     if not _disable_byteorder_record:
         members.append(("byteorder", sys.byteorder.encode()))
     table = writer.storages
@@ -61,8 +72,13 @@ def save(
 
 
 def load(
-    f: Any, map_location: Any = None, pickle_module: Any = None, *,
-    weights_only: bool | None = None, mmap: bool | None = None, **pickle_load_args: Any,
+    f: Any,
+    map_location: Any = None,
+    pickle_module: Any = None,
+    *,
+    weights_only: bool | None = None,
+    mmap: bool | None = None,
+    **pickle_load_args: Any,
 ) -> Any:
     """Reads what `save` or `torch.save` wrote, from a path or a seekable file object.
 
@@ -88,13 +104,15 @@ def load(
         raise AttributeError(
             f"'{type(f).__name__}' object has no attribute 'seek'. You can only torch.load from a "
             "file that is seekable. Please pre-load the data into a buffer like io.BytesIO and try "
-            "to load from it instead.")
+            "to load from it instead."
+        )
     return _load(f, map_location, None)
 
 
 def _load(file: Any, map_location: Any, map_from: str | None) -> Any:
     from .archive import Archive
     from .pickle_reader import PickleReader
+
     _check_kind(file)
     archive = Archive(file, _relocation(map_location), map_from)
     return PickleReader(archive.program(), archive.storage).load()
@@ -103,6 +121,7 @@ def _load(file: Any, map_location: Any, map_from: str | None) -> Any:
 def _check_kind(file: Any) -> None:
     """Refuses files of other kinds, each with what to do about it."""
     from .formats import LoadError
+
     file.seek(0)
     head = file.read(512)
     if not head:
@@ -110,10 +129,11 @@ def _check_kind(file: Any) -> None:
     if head[:4] == b"PK\x03\x04":
         return
     if head.startswith(_LEGACY):
-        advice = ("a file in the format from before PyTorch 1.6: load it with PyTorch and save it "
-                  "again")
+        advice = (
+            "a file in the format from before PyTorch 1.6: load it with PyTorch and save it again"
+        )
     elif head[257:262] == b"ustar":
-        advice = ("a tar file of the oldest PyTorch format: load it with PyTorch and save it again")
+        advice = "a tar file of the oldest PyTorch format: load it with PyTorch and save it again"
     elif head[8:9] == b"{" and head[2:8] == b"\0" * 6:
         advice = "a safetensors file: use load_safetensors"
     elif head[:1] == b"\x80" and head[1] <= 5:
@@ -121,8 +141,10 @@ def _check_kind(file: Any) -> None:
     elif head[:6] == b"\x93NUMPY":
         advice = "a NumPy array: use numpy.load"
     else:
-        raise LoadError("failed finding central directory: the file is no zip archive, or its "
-                        "beginning is damaged")
+        raise LoadError(
+            "failed finding central directory: the file is no zip archive, or its "
+            "beginning is damaged"
+        )
     raise LoadError(f"this is {advice}")
 
 
@@ -130,6 +152,7 @@ def _relocation(map_location: Any) -> Callable[[Any, str], Any]:
     """A function of (storage, location) that returns the storage, on the CPU, or raises."""
     from ..core.device import device as device_class
     from .rebuild import Storage
+
     if map_location is None:
         return lambda storage, location: _on_cpu(storage, location)
     if isinstance(map_location, str | device_class):
@@ -143,8 +166,10 @@ def _relocation(map_location: Any) -> Callable[[Any, str], Any]:
         if found is None:
             return _on_cpu(storage, location)
         if not isinstance(found, Storage):
-            raise TypeError(f"map_location returned a {type(found).__name__}; it must return the "
-                            "storage it was given, or None")
+            raise TypeError(
+                f"map_location returned a {type(found).__name__}; it must return the "
+                "storage it was given, or None"
+            )
         return found
 
     return called
@@ -157,7 +182,8 @@ def _on_cpu(storage: Any, location: str) -> Any:
     raise RuntimeError(
         f"Attempting to deserialize object on a {kind} device but wengert computes on the CPU "
         "(torch.cuda.is_available() is False). Please use torch.load with "
-        "map_location=torch.device('cpu') to map your storages to the CPU.")
+        "map_location=torch.device('cpu') to map your storages to the CPU."
+    )
 
 
 def _as_path(f: Any) -> str | None:
@@ -167,6 +193,7 @@ def _as_path(f: Any) -> str | None:
 def _serialization_id(members: list[tuple[str, Any]]) -> bytes:
     """Forty digits that depend on the contents alone: equal objects make equal files."""
     import zlib
+
     sums = [zlib.crc32(data) for _, data in members]
     return b"%020d%020d" % (zlib.crc32(repr(sums).encode()), sums[0])
 

@@ -3,6 +3,7 @@
 Only stored (uncompressed) members are read, and straight from their place in the file, so a member
 is never larger than the file itself. Names are compared as text and never become file paths.
 """
+
 from __future__ import annotations
 
 import struct
@@ -21,9 +22,11 @@ _MAX_PROGRAM = 1 << 30  # bytes of data.pkl: objects in memory are far larger th
 
 # ------------------------------------------------------------------ writing
 
+
 def write_archive(file: Any, prefix: str, members: list[tuple[str, Any]]) -> None:
     """Writes (name, bytes) members under `prefix`, each starting at a multiple of 64 bytes."""
     import zipfile
+
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
         for name, data in members:
             info = zipfile.ZipInfo(f"{prefix}/{name}")
@@ -39,11 +42,13 @@ def write_archive(file: Any, prefix: str, members: list[tuple[str, Any]]) -> Non
 
 # ------------------------------------------------------------------ reading
 
+
 class Archive:
     """An open `.pt` file: its program, and its storages by key."""
 
     def __init__(self, file: Any, relocate: Any, map_from: Any = None) -> None:
         import zipfile
+
         self.file = file
         self.relocate = relocate
         self.map_from = map_from  # a path to map storages from instead of reading them
@@ -51,19 +56,30 @@ class Archive:
         try:
             self.length = file.seek(0, 2)
             self.members = self._checked(zipfile.ZipFile(file).infolist())
-        except (zipfile.BadZipFile, struct.error, UnicodeDecodeError, NotImplementedError) as error:
-            raise LoadError("failed finding central directory: the zip archive is damaged or cut "
-                            f"off ({error})") from None
-        programs = [name for name in self.members
-                    if name.endswith("/data.pkl") and name.count("/") == 1]
+        except (
+            zipfile.BadZipFile,
+            struct.error,
+            ValueError,
+            IndexError,
+            OverflowError,
+            NotImplementedError,
+        ) as error:
+            raise LoadError(
+                f"failed finding central directory: the zip archive is damaged or cut off ({error})"
+            ) from None
+        programs = [
+            name for name in self.members if name.endswith("/data.pkl") and name.count("/") == 1
+        ]
         if len(programs) != 1:
-            raise LoadError("the zip archive is no checkpoint: it has "
-                            f"{len(programs) or 'no'} data.pkl")
+            raise LoadError(
+                f"the zip archive is no checkpoint: it has {len(programs) or 'no'} data.pkl"
+            )
         self.prefix = programs[0].removesuffix("data.pkl")
         if self.prefix + "constants.pkl" in self.members:
             raise LoadError(
                 "this is a TorchScript archive (a program, not data): refused. Load it with "
-                "torch.jit.load and save the module's state_dict() with torch.save")
+                "torch.jit.load and save the module's state_dict() with torch.save"
+            )
         order = self._small("byteorder", b"little")
         if order not in (b"little", b"big"):
             raise LoadError(f"the file declares the byte order {order!r}")
@@ -78,8 +94,10 @@ class Archive:
             if info.flag_bits & 1:
                 raise LoadError(f"the member {info.filename!r} is encrypted: refused")
             if info.compress_type != 0 or info.compress_size != info.file_size:
-                raise LoadError(f"the member {info.filename!r} is compressed: refused. PyTorch "
-                                "stores them; unpack and store them again without compression")
+                raise LoadError(
+                    f"the member {info.filename!r} is compressed: refused. PyTorch "
+                    "stores them; unpack and store them again without compression"
+                )
             total += info.file_size
             members[info.filename] = info
         if total > self.length:
@@ -96,21 +114,24 @@ class Archive:
 
     def _start(self, info: Any) -> int:
         """Where the bytes of a member begin, after its local header."""
-        self.file.seek(info.header_offset)
-        raw = self.file.read(_LOCAL_HEADER.size)
+        raw = b""
+        if 0 <= info.header_offset < self.length:
+            self.file.seek(info.header_offset)
+            raw = self.file.read(_LOCAL_HEADER.size)
         if len(raw) != _LOCAL_HEADER.size:
             raise LoadError(f"the member {info.filename!r} lies beyond the end of the file")
         fields = _LOCAL_HEADER.unpack(raw)
         start = int(info.header_offset) + _LOCAL_HEADER.size + fields[9] + fields[10]
         if fields[0] != b"PK\x03\x04" or fields[3] != 0 or start + info.file_size > self.length:
-            raise LoadError(f"the member {info.filename!r} is damaged or lies beyond the end of "
-                            "the file")
-        return start
+            raise LoadError(
+                f"the member {info.filename!r} is damaged or lies beyond the end of the file"
+            )
+        return int(start)
 
     def _read(self, info: Any) -> Any:
         """The bytes of a member as a writable vector; their checksum is compared."""
         self.file.seek(self._start(info))
-        data = np.empty(info.file_size, np.uint8)
+        data: Any = np.empty(info.file_size, np.uint8)
         view = memoryview(data)
         if hasattr(self.file, "readinto"):
             got = 0
@@ -124,8 +145,10 @@ class Archive:
             got = len(part)
             view[:got] = part
         if got != len(view) or zlib.crc32(view) != info.CRC:
-            raise LoadError(f"the bytes of the member {info.filename!r} are damaged: their checksum "
-                            "does not match")
+            raise LoadError(
+                f"the bytes of the member {info.filename!r} are damaged: their checksum "
+                "does not match"
+            )
         return data
 
     def program(self) -> bytes:
@@ -137,9 +160,15 @@ class Archive:
 
     def storage(self, identity: Any) -> Storage:
         """The storage that the program refers to as ("storage", kind, key, location, numel)."""
-        if not (type(identity) is tuple and len(identity) == 5 and identity[0] == "storage"
-                and isinstance(identity[1], StorageKind) and type(identity[2]) is str
-                and type(identity[3]) is str and type(identity[4]) is int):
+        if not (
+            type(identity) is tuple
+            and len(identity) == 5
+            and identity[0] == "storage"
+            and isinstance(identity[1], StorageKind)
+            and type(identity[2]) is str
+            and type(identity[3]) is str
+            and type(identity[4]) is int
+        ):
             raise LoadError("the file refers to something outside it that is no storage: refused")
         _, kind, key, location, numel = identity
         found = self.storages.get(key)
@@ -147,8 +176,10 @@ class Archive:
         if found is None:
             found = self.storages[key] = self._load(key, kind.dtype, location, numel * item)
         if found.dtype is not kind.dtype or found.nbytes() != numel * item:
-            raise LoadError(f"the storage {key!r} is used with {numel * item} bytes of "
-                            f"{kind.dtype}, but has {found.nbytes()} of {found.dtype}: refused")
+            raise LoadError(
+                f"the storage {key!r} is used with {numel * item} bytes of "
+                f"{kind.dtype}, but has {found.nbytes()} of {found.dtype}: refused"
+            )
         return found
 
     def _load(self, key: str, dtype: Any, location: str, nbytes: int) -> Storage:
@@ -156,11 +187,14 @@ class Archive:
         if info is None:
             raise LoadError(f"the archive has no storage {key!r}")
         if info.file_size != nbytes:
-            raise LoadError(f"the storage {key!r} has {info.file_size} bytes in the archive, but "
-                            f"the tensors on it need {nbytes}: refused")
+            raise LoadError(
+                f"the storage {key!r} has {info.file_size} bytes in the archive, but "
+                f"the tensors on it need {nbytes}: refused"
+            )
         if self.map_from is not None and nbytes:
             data = np.memmap(self.map_from, np.uint8, "c", self._start(info), (nbytes,)).view(
-                np.ndarray)
+                np.ndarray
+            )
         else:
             data = self._read(info)
         if self.big_endian != (np.dtype(">i4").isnative):

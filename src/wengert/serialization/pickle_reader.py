@@ -4,6 +4,7 @@ Nothing in a file is ever executed. A name in the program stands for one of the 
 rebuild.py or is refused; items can be put only into containers that the program made; the memo is a
 dict, so a huge index costs nothing; and every length is checked against what is left of the file.
 """
+
 from __future__ import annotations
 
 import struct
@@ -35,8 +36,10 @@ class PickleReader:
         except LoadError:
             raise
         except (IndexError, struct.error):
-            raise LoadError(f"data.pkl is damaged near byte {self.at}: the program ends early or "
-                            "takes more than it has put") from None
+            raise LoadError(
+                f"data.pkl is damaged near byte {self.at}: the program ends early or "
+                "takes more than it has put"
+            ) from None
         except (TypeError, ValueError, OverflowError, KeyError, AttributeError) as error:
             raise LoadError(f"data.pkl is damaged near byte {self.at}: {error}") from None
 
@@ -53,12 +56,17 @@ class PickleReader:
             if step is None:
                 raise LoadError(
                     f"data.pkl uses the opcode {bytes((code,))!r} at byte {self.at - 1}, which "
-                    "files of tensors do not need: refused")
+                    "files of tensors do not need: refused"
+                )
             step(self)
 
     def _result(self, value: Any) -> Any:
-        if isinstance(value, Constructor | StorageKind | Storage) or value is _MARK:
-            raise LoadError(f"the file holds a {type(value).__name__.lower()}, not a value: refused")
+        if value is _MARK:
+            raise LoadError("data.pkl is damaged: it ends at a mark")
+        if isinstance(value, Constructor | StorageKind | Storage):
+            raise LoadError(
+                f"the file holds a {type(value).__name__.lower()}, not a value: refused"
+            )
         return value
 
     # -- reading the program
@@ -66,9 +74,10 @@ class PickleReader:
     def _take(self, n: int) -> bytes:
         stop = self.at + n
         if n < 0 or stop > len(self.data):
-            raise LoadError(f"data.pkl is damaged near byte {self.at}: a length of {n} goes beyond "
-                            "its end")
-        part = self.data[self.at:stop]
+            raise LoadError(
+                f"data.pkl is damaged near byte {self.at}: a length of {n} goes beyond its end"
+            )
+        part = self.data[self.at : stop]
         self.at = stop
         return part
 
@@ -78,7 +87,7 @@ class PickleReader:
 
     def _line(self) -> str:
         stop = self.data.index(b"\n", self.at)
-        text = self.data[self.at:stop].decode("utf-8")
+        text = self.data[self.at : stop].decode("utf-8")
         self.at = stop + 1
         return text
 
@@ -86,7 +95,7 @@ class PickleReader:
         stack = self.stack
         for k in range(len(stack) - 1, -1, -1):
             if stack[k] is _MARK:
-                items = stack[k + 1:]
+                items = stack[k + 1 :]
                 del stack[k:]
                 return items
         raise LoadError("data.pkl is damaged: a mark is missing")
@@ -112,7 +121,8 @@ class PickleReader:
 
     def _long(self, form: str, size: int) -> None:
         self.stack.append(
-            int.from_bytes(self._take(self._number(form, size)), "little", signed=True))
+            int.from_bytes(self._take(self._number(form, size)), "little", signed=True)
+        )
 
     def _last(self, n: int) -> None:
         items = [self._pop() for _ in range(n)]
@@ -140,8 +150,10 @@ class PickleReader:
     def _reduce(self) -> None:
         arguments, constructor = self._pop(), self._pop()
         if not isinstance(constructor, Constructor) or type(arguments) is not tuple:
-            raise LoadError(f"data.pkl calls a {type(constructor).__name__}, which is no function "
-                            "that may be called: refused")
+            raise LoadError(
+                f"data.pkl calls a {type(constructor).__name__}, which is no function "
+                "that may be called: refused"
+            )
         self.stack.append(constructor(arguments))
 
     def _build(self) -> None:
@@ -206,6 +218,7 @@ _OPCODES: dict[int, Callable[[PickleReader], Any]] = {
     ord("C"): lambda r: r._raw("<B", 1),
     ord("B"): lambda r: r._raw("<I", 4),
     0x8E: lambda r: r._raw("<Q", 8),
+    0x96: lambda r: r.stack.append(bytearray(r._take(r._number("<Q", 8)))),
     ord("]"): _constant(list),
     ord("}"): _constant(dict),
     ord(")"): _constant(tuple),

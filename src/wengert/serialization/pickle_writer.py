@@ -3,6 +3,7 @@
 The program is made of opcodes written here, not by `pickle`: what is not on the list below is
 refused by its path in the object, so nothing is written that `load` could not read back.
 """
+
 from __future__ import annotations
 
 import struct
@@ -41,11 +42,15 @@ class StorageTable:
         array = _plain(tensor._array)
         base = owner(array)
         lo = address(array) - address(base)
-        hi = lo + array.itemsize + sum(
-            (n - 1) * s for n, s in zip(array.shape, array.strides, strict=True))
+        hi = (
+            lo
+            + array.itemsize
+            + sum((n - 1) * s for n, s in zip(array.shape, array.strides, strict=True))
+        )
         dense = base.flags.c_contiguous or base.flags.f_contiguous
-        if not (array.size and dense and lo % array.itemsize == 0 and 0 <= lo
-                and hi <= base.nbytes):
+        if not (
+            array.size and dense and lo % array.itemsize == 0 and lo >= 0 and hi <= base.nbytes
+        ):
             array = base = np.ascontiguousarray(array).reshape(array.shape)
             lo, hi = 0, array.nbytes
         place = (id(base), array.dtype.str)
@@ -142,8 +147,11 @@ class PickleWriter:
             self.out += struct.pack("<ci", b"J", value)
         else:
             data = value.to_bytes(value.bit_length() // 8 + 1, "little", signed=True)
-            head = bytes((0x8A, len(data))) if len(data) < 256 else struct.pack(
-                "<ci", b"\x8b", len(data))
+            head = (
+                bytes((0x8A, len(data)))
+                if len(data) < 256
+                else struct.pack("<ci", b"\x8b", len(data))
+            )
             self.out += head + data
 
     def _bytes(self, value: bytes) -> None:
@@ -398,7 +406,11 @@ class PickleWriter:
         if hasattr(value, "state_dict"):
             advice = f"save its state instead: {where}.state_dict()"
         else:
-            advice = ("tensors, numbers, strings, bytes, None, dtypes, devices, NumPy arrays, and "
-                      "dicts, lists, tuples and sets of them can be saved")
-        raise TypeError(f"save(): cannot save {where}, of type {name}: files hold data only, "
-                        f"never code or classes. {advice[0].upper()}{advice[1:]}.")
+            advice = (
+                "tensors, numbers, strings, bytes, None, dtypes, devices, NumPy arrays, and "
+                "dicts, lists, tuples and sets of them can be saved"
+            )
+        raise TypeError(
+            f"save(): cannot save {where}, of type {name}: files hold data only, "
+            f"never code or classes. {advice[0].upper()}{advice[1:]}."
+        )

@@ -4,6 +4,7 @@
 takes the arguments as data; everything else is refused by name. No object of the file is ever
 called, imported or looked up in a module.
 """
+
 from __future__ import annotations
 
 import re
@@ -38,7 +39,9 @@ class Constructor:
         except (TypeError, ValueError, OverflowError, RuntimeError, AttributeError) as error:
             if isinstance(error, LoadError):
                 raise
-            raise LoadError(f"the file builds a {self.name} from wrong arguments: {error}") from None
+            raise LoadError(
+                f"the file builds a {self.name} from wrong arguments: {error}"
+            ) from None
 
     def __repr__(self) -> str:
         return f"<{self.name}, named in a file>"
@@ -73,29 +76,54 @@ class Storage:
 
 # ------------------------------------------------------------------ tensors
 
+
 def _naturals(values: Any, what: str) -> tuple[int, ...]:
     if type(values) not in (tuple, list, Size) or not all(
-            type(v) is int and 0 <= v < 1 << 62 for v in values):
+        type(v) is int and 0 <= v < 1 << 62 for v in values
+    ):
         raise LoadError(f"the file gives a tensor the {what} {values!r}: refused")
     return tuple(values)
 
 
-def _tensor(storage: Any, offset: Any, size: Any, stride: Any, requires_grad: Any,
-            hooks: Any = None, metadata: Any = None) -> Tensor:
+def _tensor(
+    storage: Any,
+    offset: Any,
+    size: Any,
+    stride: Any,
+    requires_grad: Any,
+    hooks: Any = None,
+    metadata: Any = None,
+) -> Tensor:
     if not isinstance(storage, Storage) or storage.dtype is None:
         raise LoadError("the file builds a tensor of something that is no typed storage: refused")
     return _strided(storage, storage.dtype, offset, size, stride, requires_grad, hooks, metadata)
 
 
-def _tensor_with_dtype(storage: Any, offset: Any, size: Any, stride: Any, requires_grad: Any,
-                       hooks: Any, dtype: Any, metadata: Any = None) -> Tensor:
+def _tensor_with_dtype(
+    storage: Any,
+    offset: Any,
+    size: Any,
+    stride: Any,
+    requires_grad: Any,
+    hooks: Any,
+    dtype: Any,
+    metadata: Any = None,
+) -> Tensor:
     if not isinstance(storage, Storage) or not isinstance(dtype, dtypes.dtype):
         raise LoadError("the file builds a tensor of something that is no storage: refused")
     return _strided(storage, dtype, offset, size, stride, requires_grad, hooks, metadata)
 
 
-def _strided(storage: Storage, dtype: Any, offset: Any, size: Any, stride: Any,
-             requires_grad: Any, hooks: Any, metadata: Any) -> Tensor:
+def _strided(
+    storage: Storage,
+    dtype: Any,
+    offset: Any,
+    size: Any,
+    stride: Any,
+    requires_grad: Any,
+    hooks: Any,
+    metadata: Any,
+) -> Tensor:
     size, stride = _naturals(size, "size"), _naturals(stride, "stride")
     (offset,) = _naturals((offset,), "offset")
     if len(size) != len(stride) or len(size) > 64:
@@ -114,12 +142,20 @@ def _strided(storage: Storage, dtype: Any, offset: Any, size: Any, stride: Any,
         if (last + 1) * item > storage.nbytes():
             raise LoadError(
                 f"the file gives a tensor of size {size} with stride {stride} and offset {offset}, "
-                f"which reaches beyond its storage of {storage.nbytes()} bytes: refused")
+                f"which reaches beyond its storage of {storage.nbytes()} bytes: refused"
+            )
         if numel > max(_MAX_EXPANDED, storage.nbytes()):
-            raise LoadError(f"the file gives a tensor of size {size} that repeats a storage of "
-                            f"{storage.nbytes()} bytes: refused as too large")
-        array = np.ndarray(size, dtype.np, buffer=storage.bytes, offset=offset * item,
-                           strides=tuple(s * item for s in stride))
+            raise LoadError(
+                f"the file gives a tensor of size {size} that repeats a storage of "
+                f"{storage.nbytes()} bytes: refused as too large"
+            )
+        array = np.ndarray(
+            size,
+            dtype.np,
+            buffer=storage.bytes,
+            offset=offset * item,
+            strides=tuple(s * item for s in stride),
+        )
     for flag, value in _metadata(metadata):
         if value:
             array = array.conj() if flag == "conj" else -array
@@ -156,9 +192,13 @@ def _parameter_with_state(data: Any, requires_grad: Any, hooks: Any, state: Any)
 
 def _from_type(constructor: Any, kind: Any, arguments: Any, state: Any) -> Tensor:
     """A tensor with attributes; `kind` is its class, of which there are two."""
-    if not (isinstance(constructor, Constructor) and constructor.name.startswith("tensor")
-            and isinstance(kind, Constructor) and kind.name in ("Tensor", "Parameter")
-            and type(arguments) is tuple):
+    if not (
+        isinstance(constructor, Constructor)
+        and constructor.name.startswith("tensor")
+        and isinstance(kind, Constructor)
+        and kind.name in ("Tensor", "Parameter")
+        and type(arguments) is tuple
+    ):
         raise LoadError("the file builds a subclass of Tensor: refused")
     made: Tensor = constructor(arguments)
     if kind.name == "Parameter" and not isinstance(made, Parameter):
@@ -187,6 +227,7 @@ def _not_callable(name: str) -> Constructor:
 
 
 # ------------------------------------------------------------------ plain values
+
 
 def _size(values: Any = ()) -> Size:
     return Size(_naturals(values, "size"))
@@ -223,6 +264,7 @@ def _list_only(make: Callable[[Any], Any]) -> Callable[..., Any]:
         if type(items) not in (list, tuple):
             raise LoadError("the file builds a set of something that is no list: refused")
         return make(items)
+
     return call
 
 
@@ -246,8 +288,7 @@ def _bytearray(data: Any = b"", codec: Any = None) -> bytearray:
     return bytearray(_encode(data, codec) if type(data) is str else bytes(memoryview(data)))
 
 
-_FACTORIES: dict[str, Any] = {
-    f.__name__: f for f in (dict, list, set, int, float, str, tuple)}
+_FACTORIES: dict[str, Any] = {f.__name__: f for f in (dict, list, set, int, float, str, tuple)}
 
 
 # ------------------------------------------------------------------ NumPy arrays and scalars
@@ -301,15 +342,18 @@ def _numpy_scalar(dtype: Any, data: Any) -> Any:
 
 # ------------------------------------------------------------------ the allow-list
 
+
 def _allowed() -> dict[tuple[str, str], Any]:
     table: dict[tuple[str, str], Any] = {
         ("torch._utils", "_rebuild_tensor"): Constructor(
-            "tensor", lambda s, o, size, stride: _tensor(s, o, size, stride, False)),
+            "tensor", lambda s, o, size, stride: _tensor(s, o, size, stride, False)
+        ),
         ("torch._utils", "_rebuild_tensor_v2"): Constructor("tensor", _tensor),
         ("torch._utils", "_rebuild_tensor_v3"): Constructor("tensor", _tensor_with_dtype),
         ("torch._utils", "_rebuild_parameter"): Constructor("Parameter", _parameter),
         ("torch._utils", "_rebuild_parameter_with_state"): Constructor(
-            "Parameter", _parameter_with_state),
+            "Parameter", _parameter_with_state
+        ),
         ("torch._tensor", "_rebuild_from_type_v2"): Constructor("Tensor", _from_type),
         ("torch", "Tensor"): _not_callable("Tensor"),
         ("torch.nn.parameter", "Parameter"): _not_callable("Parameter"),
@@ -323,8 +367,13 @@ def _allowed() -> dict[tuple[str, str], Any]:
         ("numpy", "ndarray"): _not_callable("ndarray"),
         ("torch.storage", "UntypedStorage"): StorageKind(None),
     }
-    plain = {"set": _list_only(set), "frozenset": _list_only(frozenset), "complex": _complex,
-             "bytearray": _bytearray, "bytes": _no_bytes}
+    plain: dict[str, Callable[..., Any]] = {
+        "set": _list_only(set),
+        "frozenset": _list_only(frozenset),
+        "complex": _complex,
+        "bytearray": _bytearray,
+        "bytes": _no_bytes,
+    }
     for module in ("__builtin__", "builtins"):
         for name in _FACTORIES:
             table[module, name] = _not_callable(name)
@@ -349,23 +398,30 @@ def lookup(module: str, name: str) -> Any:
     if found is not None:
         return found
     full = f"{module}.{name}"
-    if module.startswith("torch.nn.modules") or module.startswith("torch.optim"):
-        advice = ("the file holds a whole pickled object instead of its state; load it where its "
-                  "class is known and save its state_dict()")
+    if module.startswith(("torch.nn.modules", "torch.optim")):
+        advice = (
+            "the file holds a whole pickled object instead of its state; load it where its "
+            "class is known and save its state_dict()"
+        )
     elif "sparse" in name.lower() or "_rebuild_q" in name or "nested" in name:
         advice = "only dense tensors can be loaded"
     else:
-        advice = ("files may hold tensors, numbers, strings, dicts, lists, tuples and sets; "
-                  "nothing in a file is ever executed, with weights_only=False neither")
-    raise LoadError(f"refusing to load global {full}: Unsupported global: GLOBAL {full} is not on "
-                    f"the list of allowed ones. {advice[0].upper()}{advice[1:]}.")
+        advice = (
+            "files may hold tensors, numbers, strings, dicts, lists, tuples and sets; "
+            "nothing in a file is ever executed, with weights_only=False neither"
+        )
+    raise LoadError(
+        f"refusing to load global {full}: Unsupported global: GLOBAL {full} is not on "
+        f"the list of allowed ones. {advice[0].upper()}{advice[1:]}."
+    )
 
 
 def build(target: Any, state: Any) -> None:
     """The second step of an object: the metadata of a state dict, or what NumPy needs."""
     if type(target) is OrderedDict:
         if type(state) is not dict or not all(
-                type(k) is str and not hasattr(OrderedDict, k) for k in state):
+            type(k) is str and not hasattr(OrderedDict, k) for k in state
+        ):
             raise LoadError("the file gives an OrderedDict attributes that hide its own: refused")
         target.__dict__.update(state)
     elif isinstance(target, np.dtype):

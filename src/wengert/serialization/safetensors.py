@@ -3,6 +3,7 @@
 The library writes arrays that are not contiguous as if they were, which scrambles them, so
 everything is made contiguous first.
 """
+
 from __future__ import annotations
 
 import os
@@ -18,15 +19,19 @@ def _library() -> Any:
     try:
         import safetensors.numpy as library
     except ImportError:
-        raise ImportError("reading and writing .safetensors files needs the package safetensors: "
-                          "pip install 'wengert[files]'") from None
+        raise ImportError(
+            "reading and writing .safetensors files needs the package safetensors: "
+            "pip install 'wengert[files]'"
+        ) from None
     return library
 
 
 def _arrays(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
     if not isinstance(tensors, Mapping):
-        raise TypeError("expected a dict of tensors by name, such as a state_dict(), not "
-                        + type(tensors).__name__)
+        raise TypeError(
+            "expected a dict of tensors by name, such as a state_dict(), not "
+            + type(tensors).__name__
+        )
     arrays = {}
     for name, tensor in tensors.items():
         if not isinstance(name, str) or not isinstance(tensor, Tensor):
@@ -37,7 +42,8 @@ def _arrays(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
 
 
 def save_file(
-    tensors: Mapping[str, Tensor], filename: str | os.PathLike[str],
+    tensors: Mapping[str, Tensor],
+    filename: str | os.PathLike[str],
     metadata: dict[str, str] | None = None,
 ) -> None:
     """Writes a dict of tensors; `metadata` is text by name. ImportError without the library.
@@ -45,6 +51,7 @@ def save_file(
     A path is replaced only by a complete file.
     """
     from . import replace_file
+
     library, arrays = _library(), _arrays(tensors)
     words = {"format": "pt"} if metadata is None else metadata
     data = library.save(arrays, metadata=words)
@@ -54,6 +61,7 @@ def save_file(
 def load_file(filename: str | os.PathLike[str], device: Any = "cpu") -> dict[str, Tensor]:
     """Reads a dict of tensors. LoadError for a damaged file, ImportError without the library."""
     from ..core.device import as_device
+
     as_device(device)
     with open(filename, "rb") as file:
         return load(file.read())
@@ -72,6 +80,7 @@ def load(data: bytes) -> dict[str, Tensor]:
     from safetensors import SafetensorError
 
     from .formats import LoadError
+
     try:
         arrays = library.load(data)
     except (SafetensorError, ValueError, KeyError, TypeError) as error:

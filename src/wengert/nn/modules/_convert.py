@@ -1,4 +1,5 @@
 """Reads the many call forms of `Module.to`."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -28,12 +29,15 @@ def parse_to(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
         got = ", ".join(type(a).__name__ for a in args)
         raise TypeError(
             f"to() received an invalid combination of arguments - got ({got}), but expected "
-            "(device, dtype, non_blocking), (dtype, non_blocking) or (tensor, non_blocking)")
+            "(device, dtype, non_blocking), (dtype, non_blocking) or (tensor, non_blocking)"
+        )
     if tensor is not None:
         device, dtype = tensor.device, tensor.dtype
     if device is not None and not isinstance(device, device_class):
         device = device_class(device)
     if dtype is not None and not (dtype.is_floating_point or dtype.is_complex):
-        raise TypeError("nn.Module.to only accepts floating point or complex dtypes, "
-                        f"but got desired dtype={dtype}")
+        raise TypeError(
+            "nn.Module.to only accepts floating point or complex dtypes, "
+            f"but got desired dtype={dtype}"
+        )
     return device, dtype

@@ -4,6 +4,7 @@
 two identity functions around `forward`: the outer one sees the gradients of the outputs, the inner
 one those of the inputs, and the user's hook runs when the latter are known.
 """
+
 from __future__ import annotations
 
 import warnings
@@ -14,8 +15,8 @@ from typing import Any
 
 from ...autograd.function import Function
 from ...core import state
-from ...core.tensor import Tensor
 from ...core.hooks import RemovableHandle
+from ...core.tensor import Tensor
 
 Hook = Callable[..., Any]
 
@@ -100,14 +101,19 @@ class HookMethods:
         With `with_kwargs` the hook is `hook(module, args, kwargs)` and returns both or None.
         """
         handle = RemovableHandle(
-            self._forward_pre_hooks, extra_dict=self._forward_pre_hooks_with_kwargs)
+            self._forward_pre_hooks, extra_dict=self._forward_pre_hooks_with_kwargs
+        )
         _put(self._forward_pre_hooks, handle, hook, prepend)
         if with_kwargs:
             self._forward_pre_hooks_with_kwargs[handle.id] = True
         return handle
 
     def register_forward_hook(
-        self, hook: Hook, *, prepend: bool = False, with_kwargs: bool = False,
+        self,
+        hook: Hook,
+        *,
+        prepend: bool = False,
+        with_kwargs: bool = False,
         always_call: bool = False,
     ) -> RemovableHandle:
         """Runs `hook(module, args, output)` after each forward; what it returns replaces output.
@@ -130,9 +136,7 @@ class HookMethods:
             self._forward_hooks_always_called[handle.id] = True
         return handle
 
-    def register_full_backward_pre_hook(
-        self, hook: Hook, prepend: bool = False
-    ) -> RemovableHandle:
+    def register_full_backward_pre_hook(self, hook: Hook, prepend: bool = False) -> RemovableHandle:
         """Runs `hook(module, grad_output)` when the gradients of the outputs are known.
 
         What it returns replaces `grad_output` for the backward of the module.
@@ -176,7 +180,8 @@ class HookMethods:
             if not (isinstance(answer, tuple) and len(answer) == 2):
                 raise RuntimeError(
                     "forward pre-hook must return None or a tuple of (new_args, new_kwargs), "
-                    f"but got {answer}.")
+                    f"but got {answer}."
+                )
             args, kwargs = answer
         pre = (*global_backward_pre_hooks.values(), *self._backward_pre_hooks.values())
         full = (*global_backward_hooks.values(), *self._backward_hooks.values())
@@ -201,20 +206,25 @@ class HookMethods:
         self, args: tuple[Any, ...], kwargs: dict[str, Any], done: set[int]
     ) -> None:
         """After a failure: the `always_call` hooks that have not run, their own errors as warnings."""
-        waiting = [(key, hook, False) for key, hook in global_hooks.items()
-                   if key in global_hooks_always]
-        waiting += [(key, hook, key in self._forward_hooks_with_kwargs)
-                    for key, hook in self._forward_hooks.items()
-                    if key in self._forward_hooks_always_called]
+        waiting = [
+            (key, hook, False) for key, hook in global_hooks.items() if key in global_hooks_always
+        ]
+        waiting += [
+            (key, hook, key in self._forward_hooks_with_kwargs)
+            for key, hook in self._forward_hooks.items()
+            if key in self._forward_hooks_always_called
+        ]
         for key, hook, wants_kwargs in waiting:
             if key in done:
                 continue
             try:
                 hook(self, args, kwargs, None) if wants_kwargs else hook(self, args, None)
-            except Exception as error:  # the error of forward is the one to report
+            except Exception as error:  # noqa: BLE001 (forward's error is the one to report)
                 warnings.warn(
                     f"forward hook with ``always_call=True`` raised an exception that was "
-                    f"silenced as another error was raised in forward: {error}", stacklevel=4)
+                    f"silenced as another error was raised in forward: {error}",
+                    stacklevel=4,
+                )
 
 
 def _put(table: OrderedDict[int, Hook], handle: RemovableHandle, hook: Hook, first: bool) -> None:
@@ -265,7 +275,9 @@ class _Gates:
         if not all(isinstance(part, Tensor) for part in parts):
             warnings.warn(
                 "For backward hooks to be called, module output should be a Tensor or a tuple of "
-                f"Tensors but received {type(result)}", stacklevel=5)
+                f"Tensors but received {type(result)}",
+                stacklevel=5,
+            )
             return result
         where = _tracked(parts)
         if not where:
@@ -288,14 +300,17 @@ class _Gates:
                 warnings.warn(
                     "Full backward hook is firing when gradients are computed with respect to "
                     "module outputs since no inputs require gradients: grad_input is None and the "
-                    "parameters' gradients are not computed yet", stacklevel=2)
+                    "parameters' gradients are not computed yet",
+                    stacklevel=2,
+                )
             for hook in self.full:
                 answer = hook(self.module, (None,) * self.n_inputs, every)
                 if answer is not None and not _all_none(answer):
                     raise RuntimeError(
                         "Backward hook for Modules where no input requires gradient should always "
                         f"return None or None for all gradients. Module "
-                        f"{type(self.module).__name__} got {answer!r}")
+                        f"{type(self.module).__name__} got {answer!r}"
+                    )
         return tuple(every[k] for k in self.outputs)
 
     def inputs_seen(self, grads: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -334,9 +349,10 @@ def _all_none(answer: Any) -> bool:
 def _replaced(answer: Any, before: tuple[Any, ...], what: str, kind: str) -> tuple[Any, ...]:
     if answer is None:
         return before
-    answer = answer if isinstance(answer, tuple) else (answer,)
-    if len(answer) != len(before):
+    after: tuple[Any, ...] = answer if isinstance(answer, tuple) else (answer,)
+    if len(after) != len(before):
         raise RuntimeError(
-            f"Backward {kind} returned an invalid number of {what}, got {len(answer)}, "
-            f"but expected {len(before)}")
-    return answer
+            f"Backward {kind} returned an invalid number of {what}, got {len(after)}, "
+            f"but expected {len(before)}"
+        )
+    return after

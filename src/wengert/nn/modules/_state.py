@@ -4,13 +4,14 @@ NOTE [nothing half-loaded]: loading first walks the whole tree and notes what it
 copies only if nothing was wrong. A module that overrides `_load_from_state_dict` may still copy at
 once; the standard one recognises the report by its `pending` list.
 """
+
 from __future__ import annotations
 
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from ...core.hooks import RemovableHandle
 from ...core.parameter import Parameter
@@ -29,8 +30,11 @@ class IncompatibleKeys(tuple[list[str], list[str]]):
     __slots__ = ()
     _fields = ("missing_keys", "unexpected_keys")
 
-    def __new__(cls, missing_keys: list[str], unexpected_keys: list[str]) -> IncompatibleKeys:
+    def __new__(cls, missing_keys: list[str], unexpected_keys: list[str]) -> Self:
         return super().__new__(cls, (missing_keys, unexpected_keys))
+
+    def __getnewargs__(self) -> tuple[list[str], list[str]]:
+        return (self[0], self[1])
 
     @property
     def missing_keys(self) -> list[str]:
@@ -71,13 +75,17 @@ class StateMethods:
 
     def get_extra_state(self) -> Any:
         """To override: what `state_dict` stores beside the tensors, under `_extra_state`."""
-        raise RuntimeError("get_extra_state() is not defined for this module: override it together "
-                           "with set_extra_state()")
+        raise RuntimeError(
+            "get_extra_state() is not defined for this module: override it together "
+            "with set_extra_state()"
+        )
 
     def set_extra_state(self, state: Any) -> None:
         """To override: takes back what `get_extra_state` returned."""
-        raise RuntimeError("set_extra_state() is not defined for this module: override it together "
-                           "with get_extra_state()")
+        raise RuntimeError(
+            "set_extra_state() is not defined for this module: override it together "
+            "with get_extra_state()"
+        )
 
     # -- saving
 
@@ -91,8 +99,11 @@ class StateMethods:
 
     def _saved_members(self) -> list[tuple[str, Tensor]]:
         members: list[tuple[str, Any]] = list(self._parameters.items())
-        members += [(name, buffer) for name, buffer in self._buffers.items()
-                    if name not in self._non_persistent_buffers_set]
+        members += [
+            (name, buffer)
+            for name, buffer in self._buffers.items()
+            if name not in self._non_persistent_buffers_set
+        ]
         return [(name, member) for name, member in members if member is not None]
 
     def state_dict(
@@ -111,7 +122,9 @@ class StateMethods:
             warnings.warn(
                 "Positional args are being deprecated, use kwargs instead: "
                 "state_dict(destination=..., prefix=..., keep_vars=...)",
-                FutureWarning, stacklevel=2)
+                FutureWarning,
+                stacklevel=2,
+            )
             given = dict(zip(("destination", "prefix", "keep_vars"), args, strict=False))
             destination = given.get("destination", destination)
             prefix = given.get("prefix", prefix)
@@ -128,7 +141,8 @@ class StateMethods:
         for name, module in self._modules.items():
             if module is not None:
                 module.state_dict(
-                    destination=destination, prefix=f"{prefix}{name}.", keep_vars=keep_vars)
+                    destination=destination, prefix=f"{prefix}{name}.", keep_vars=keep_vars
+                )
         for hook in self._state_dict_hooks.values():
             answer = hook(self, destination, prefix, local_metadata)
             if answer is None:
@@ -141,8 +155,10 @@ class StateMethods:
     def _register_state_dict_hook(self, hook: Hook) -> RemovableHandle:
         """`hook(module, state_dict, prefix, local_metadata)`, which may return another dict."""
         if getattr(hook, "_returns_nothing", False):
-            raise RuntimeError("previously registered via register_state_dict_post_hook: "
-                               "such a hook cannot also be registered here")
+            raise RuntimeError(
+                "previously registered via register_state_dict_post_hook: "
+                "such a hook cannot also be registered here"
+            )
         return _add(self._state_dict_hooks, hook)
 
     def register_state_dict_post_hook(self, hook: Hook) -> RemovableHandle:
@@ -202,20 +218,36 @@ class StateMethods:
         elif finish:
             messages = _key_errors(keys, strict) + messages
         if messages:
-            raise RuntimeError("Error(s) in loading state_dict for {}:\n\t{}".format(
-                type(self).__name__, "\n\t".join(messages)))
+            raise RuntimeError(
+                "Error(s) in loading state_dict for {}:\n\t{}".format(
+                    type(self).__name__, "\n\t".join(messages)
+                )
+            )
         return keys
 
     def _load_tree(
-        self, state_dict: dict[str, Any], prefix: str, metadata: Mapping[str, Any], strict: bool,
-        assign: bool, keys: IncompatibleKeys, report: _Report, finish: list[Callable[[], Any]],
+        self,
+        state_dict: dict[str, Any],
+        prefix: str,
+        metadata: Mapping[str, Any],
+        strict: bool,
+        assign: bool,
+        keys: IncompatibleKeys,
+        report: _Report,
+        finish: list[Callable[[], Any]],
     ) -> None:
         local_metadata = dict(metadata.get(prefix[:-1], {}))
         if assign:
             local_metadata["assign_to_params_buffers"] = True
         self._load_from_state_dict(
-            state_dict, prefix, local_metadata, True, keys.missing_keys, keys.unexpected_keys,
-            report)
+            state_dict,
+            prefix,
+            local_metadata,
+            True,
+            keys.missing_keys,
+            keys.unexpected_keys,
+            report,
+        )
         for name, child in self._modules.items():
             if child is not None:
                 path = f"{prefix}{name}."
@@ -225,13 +257,26 @@ class StateMethods:
             finish.append(partial(_run_post_hook, hook, self, keys))
 
     def _load_from_state_dict(
-        self, state_dict: dict[str, Any], prefix: str, local_metadata: dict[str, Any],
-        strict: bool, missing_keys: list[str], unexpected_keys: list[str], error_msgs: list[str],
+        self,
+        state_dict: dict[str, Any],
+        prefix: str,
+        local_metadata: dict[str, Any],
+        strict: bool,
+        missing_keys: list[str],
+        unexpected_keys: list[str],
+        error_msgs: list[str],
     ) -> None:
         """Loads what belongs to this module itself; override for another layout of the state."""
         for hook in self._load_state_dict_pre_hooks.values():
-            hook(state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys,
-                 error_msgs)
+            hook(
+                state_dict,
+                prefix,
+                local_metadata,
+                strict,
+                missing_keys,
+                unexpected_keys,
+                error_msgs,
+            )
         assign = local_metadata.get("assign_to_params_buffers", False)
         members = dict(self._saved_members())
         for name, member in members.items():
@@ -261,7 +306,7 @@ class StateMethods:
             return
         for key in state_dict:
             if key.startswith(prefix) and key != extra_key:
-                first, dot, _ = key[len(prefix):].partition(".")
+                first, dot, _ = key[len(prefix) :].partition(".")
                 if first not in (self._modules if dot else members):
                     unexpected_keys.append(key)
 
@@ -276,15 +321,18 @@ def _run_post_hook(hook: Hook, module: StateMethods, keys: IncompatibleKeys) -> 
     if hook(module, keys) is not None:
         raise AssertionError(
             "Hooks registered with ``register_load_state_dict_post_hook`` are not expected to "
-            "return new values, if incompatible_keys need to be modified, it should be done inplace.")
+            "return new values, if incompatible_keys need to be modified, it should be done inplace."
+        )
 
 
 def _key_errors(keys: IncompatibleKeys, strict: bool) -> list[str]:
     if not strict:
         return []
-    return [f"{kind} key(s) in state_dict: {', '.join(map(_quoted, names))}. "
-            for kind, names in (("Missing", keys.missing_keys),
-                                ("Unexpected", keys.unexpected_keys)) if names]
+    return [
+        f"{kind} key(s) in state_dict: {', '.join(map(_quoted, names))}. "
+        for kind, names in (("Missing", keys.missing_keys), ("Unexpected", keys.unexpected_keys))
+        if names
+    ]
 
 
 def _quoted(key: str) -> str:
@@ -294,13 +342,17 @@ def _quoted(key: str) -> str:
 def _fitting(key: str, member: Tensor, value: Any, assign: bool) -> tuple[Any, str | None]:
     """The value to store under `key`, or what is wrong with it."""
     if not isinstance(value, Tensor):
-        return None, (f'While copying the parameter named "{key}", expected torch.Tensor or '
-                      f"Tensor-like object from checkpoint but received {type(value)}")
+        return None, (
+            f'While copying the parameter named "{key}", expected torch.Tensor or '
+            f"Tensor-like object from checkpoint but received {type(value)}"
+        )
     if member.dim() == 0 and value.dim() == 1 and len(value) == 1:
         value = value[0]  # scalars were written as one-element vectors by very old versions
     if value.shape != member.shape:
-        return None, (f"size mismatch for {key}: copying a param with shape {value.shape} from "
-                      f"checkpoint, the shape in current model is {member.shape}.")
+        return None, (
+            f"size mismatch for {key}: copying a param with shape {value.shape} from "
+            f"checkpoint, the shape in current model is {member.shape}."
+        )
     return value, None
 
 

@@ -1,4 +1,5 @@
 """The tree part of `Module`: walking over modules, parameters and buffers, and finding one by path."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
@@ -58,13 +59,18 @@ class TreeMethods:
             yield module
 
     def _named_members(
-        self, get_members_fn: Callable[[Any], Iterable[tuple[str, Any]]], prefix: str = "",
-        recurse: bool = True, remove_duplicate: bool = True,
+        self,
+        get_members_fn: Callable[[Any], Iterable[tuple[str, Any]]],
+        prefix: str = "",
+        recurse: bool = True,
+        remove_duplicate: bool = True,
     ) -> Iterator[tuple[str, Any]]:
         seen: set[Any] = set()
         owners: Iterable[tuple[str, Any]] = (
             self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate)
-            if recurse else [(prefix, self)])
+            if recurse
+            else [(prefix, self)]
+        )
         for path, owner in owners:
             for name, member in get_members_fn(owner):
                 if member is None or member in seen:
@@ -83,7 +89,8 @@ class TreeMethods:
         ['weight', 'bias']
         """
         yield from self._named_members(
-            lambda module: module._parameters.items(), prefix, recurse, remove_duplicate)
+            lambda module: module._parameters.items(), prefix, recurse, remove_duplicate
+        )
 
     def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
         """Yields the parameters: the leaves that an optimizer changes."""
@@ -95,7 +102,8 @@ class TreeMethods:
     ) -> Iterator[tuple[str, Tensor]]:
         """Yields the buffers with their dotted names; a shared one only once."""
         yield from self._named_members(
-            lambda module: module._buffers.items(), prefix, recurse, remove_duplicate)
+            lambda module: module._buffers.items(), prefix, recurse, remove_duplicate
+        )
 
     def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
         """Yields the buffers."""
@@ -113,7 +121,7 @@ class TreeMethods:
                 raise AttributeError(f"{type(found).__name__} has no attribute `{name}`")
             found = getattr(found, name)
             if not isinstance(found, TreeMethods):
-                raise AttributeError(f"`{name}` is not an nn.Module")
+                raise AttributeError(f"`{name}` is not an nn.Module")  # noqa: TRY004 (as PyTorch)
         return cast("Module", found)
 
     def set_submodule(self, target: str, module: Module, strict: bool = False) -> None:
@@ -121,7 +129,7 @@ class TreeMethods:
         if target == "":
             raise ValueError("Cannot set the submodule without a target name!")
         if not isinstance(module, TreeMethods):
-            raise ValueError(f"`module` is not an nn.Module, found {type(module)}")
+            raise ValueError(f"`module` is not an nn.Module, found {type(module)}")  # noqa: TRY004 (as PyTorch)
         path, _, name = target.rpartition(".")
         parent = self.get_submodule(path)
         if strict or not path:
@@ -135,7 +143,7 @@ class TreeMethods:
         """Returns the parameter at the dotted path `target`."""
         found = self._member(target)
         if not isinstance(found, Parameter):
-            raise AttributeError(f"`{target.rpartition('.')[2]}` is not an nn.Parameter")
+            raise AttributeError(f"`{target.rpartition('.')[2]}` is not an nn.Parameter")  # noqa: TRY004 (as PyTorch)
         return found
 
     def get_buffer(self, target: str) -> Tensor:

@@ -2,6 +2,7 @@
 
 Children live in the `_modules` table of the base class; a list's names are its indices.
 """
+
 from __future__ import annotations
 
 import operator
@@ -108,7 +109,7 @@ class Sequential(_Indexed):
     def insert(self, index: int, module: Module) -> Self:
         """Inserts a module before position `index`."""
         if not isinstance(module, Module):
-            raise AssertionError(f"module should be of type: {Module}")
+            raise AssertionError(f"module should be of type: {Module}")  # noqa: TRY004 (as PyTorch)
         if not -len(self) <= index <= len(self):
             raise IndexError(f"Index out of range: {index}")
         modules = list(self._modules.values())
@@ -130,14 +131,15 @@ class Sequential(_Indexed):
 
     def _operand(self, other: Any, name: str) -> Sequential:
         if not isinstance(other, Sequential):
-            raise ValueError(f"{name} operator supports only objects of Sequential class, but "
-                             f"{type(other)} is given.")
+            raise ValueError(  # noqa: TRY004 (as PyTorch)
+                f"{name} operator supports only objects of Sequential class, but "
+                f"{type(other)} is given."
+            )
         return other
 
     def _times(self, other: Any) -> int:
         if not isinstance(other, int):
-            raise TypeError(
-                f"unsupported operand type(s) for *: {type(self)} and {type(other)}")
+            raise TypeError(f"unsupported operand type(s) for *: {type(self)} and {type(other)}")
         if other <= 0:
             raise ValueError(f"Non-positive multiplication factor {other} for {type(self)}")
         return other
@@ -180,8 +182,10 @@ class ModuleList(_Indexed):
     def extend(self, modules: Iterable[Module]) -> Self:
         """Adds modules at the end."""
         if not isinstance(modules, Iterable):
-            raise TypeError("ModuleList.extend should be called with an iterable, but got "
-                            + type(modules).__name__)
+            raise TypeError(
+                "ModuleList.extend should be called with an iterable, but got "
+                + type(modules).__name__
+            )
         self._fill([*self, *modules])
         return self
 
@@ -204,7 +208,8 @@ class ModuleList(_Indexed):
                 runs.append((k, k))
         lines = [
             indent(f"({a}): {reprs[a]}" if a == b else f"({a}-{b}): {b - a + 1} x {reprs[a]}")
-            for a, b in runs]
+            for a, b in runs
+        ]
         return f"{self._get_name()}(\n  " + "\n  ".join(lines) + "\n)"
 
 
@@ -269,19 +274,25 @@ class ModuleDict(Module):
 def pairs(items: Any, owner: str) -> list[tuple[str, Any]]:
     """The (key, value) pairs of a mapping or an iterable of pairs, checked one by one."""
     if not isinstance(items, Iterable):
-        raise TypeError(f"{owner}.update should be called with an iterable of key/value pairs, "
-                        "but got " + type(items).__name__)
+        raise TypeError(
+            f"{owner}.update should be called with an iterable of key/value pairs, "
+            "but got " + type(items).__name__
+        )
     if isinstance(items, Mapping | ModuleDict) or (
-            hasattr(items, "keys") and hasattr(items, "items")):
+        hasattr(items, "keys") and hasattr(items, "items")
+    ):
         return list(items.items())
     found = []
     for k, pair in enumerate(items):
         if not isinstance(pair, Iterable):
-            raise TypeError(f"{owner} update sequence element #{k} should be Iterable; is "
-                            + type(pair).__name__)
+            raise TypeError(
+                f"{owner} update sequence element #{k} should be Iterable; is "
+                + type(pair).__name__
+            )
         pair = tuple(pair)
         if len(pair) != 2:
-            raise ValueError(f"{owner} update sequence element #{k} has length {len(pair)}; "
-                             "2 is required")
+            raise ValueError(
+                f"{owner} update sequence element #{k} has length {len(pair)}; 2 is required"
+            )
         found.append(pair)
     return found

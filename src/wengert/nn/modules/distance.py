@@ -1,4 +1,5 @@
 """Distances between rows: PairwiseDistance, CosineSimilarity."""
+
 from __future__ import annotations
 
 from ...core.tensor import Tensor
@@ -10,9 +11,9 @@ class PairwiseDistance(Module):
     """The p-norm of x1 - x2 + eps over the last dim: (N, D), (N, D) to (N).
 
     >>> import wengert as torch
-    >>> x = torch.tensor([[3.0, 0.0]]), torch.tensor([[0.0, 4.0]])
+    >>> x = torch.tensor([[3.0, 1.0]]), torch.tensor([[0.0, 4.0]])
     >>> torch.nn.PairwiseDistance()(*x)
-    tensor([5.0000])
+    tensor([4.2426])
     """
 
     __constants__ = ["norm", "eps", "keepdim"]

@@ -1,4 +1,5 @@
 """The dropout family: zeroes elements or whole channels while training, does nothing in eval."""
+
 from __future__ import annotations
 
 from ...core.tensor import Tensor

@@ -1,4 +1,5 @@
 """Shape layers: Flatten, Unflatten."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -44,12 +45,16 @@ class Unflatten(Module):
         if not isinstance(dim, int):
             raise TypeError(f"invalid argument type for dim parameter: {typename(dim)}")
         if not isinstance(unflattened_size, tuple | list):
-            raise TypeError("unflattened_size must be a tuple of ints, but found type "
-                            f"{type(unflattened_size).__name__}")
+            raise TypeError(
+                "unflattened_size must be a tuple of ints, but found type "
+                f"{type(unflattened_size).__name__}"
+            )
         for position, element in enumerate(unflattened_size):
             if not isinstance(element, int):
-                raise TypeError("unflattened_size must be tuple of ints, but found element of type "
-                                f"{type(element).__name__} at pos {position}")
+                raise TypeError(
+                    "unflattened_size must be tuple of ints, but found element of type "
+                    f"{type(element).__name__} at pos {position}"
+                )
         self.dim = dim
         self.unflattened_size = unflattened_size
 

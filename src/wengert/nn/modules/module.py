@@ -4,6 +4,7 @@ A module is a small tree node: named parameters, buffers and child modules, and 
 three tables live in plain dicts, filled by attribute assignment. Calling a module without hooks is
 two lines; hooks (_hooks.py), state dicts (_state.py) and walks (_tree.py) are beside it.
 """
+
 from __future__ import annotations
 
 from collections import OrderedDict
@@ -23,10 +24,25 @@ from ._hooks import (
 from ._state import StateMethods
 from ._tree import TreeMethods
 
+__all__ = [
+    "Module",
+    "register_module_forward_hook",
+    "register_module_forward_pre_hook",
+    "register_module_full_backward_hook",
+    "register_module_full_backward_pre_hook",
+]
+
 _ORDERED = (
-    "_backward_pre_hooks", "_backward_hooks", "_forward_hooks", "_forward_hooks_with_kwargs",
-    "_forward_hooks_always_called", "_forward_pre_hooks", "_forward_pre_hooks_with_kwargs",
-    "_state_dict_hooks", "_state_dict_pre_hooks", "_load_state_dict_pre_hooks",
+    "_backward_pre_hooks",
+    "_backward_hooks",
+    "_forward_hooks",
+    "_forward_hooks_with_kwargs",
+    "_forward_hooks_always_called",
+    "_forward_pre_hooks",
+    "_forward_pre_hooks_with_kwargs",
+    "_state_dict_hooks",
+    "_state_dict_pre_hooks",
+    "_load_state_dict_pre_hooks",
     "_load_state_dict_post_hooks",
 )
 
@@ -57,10 +73,12 @@ class Module(HookMethods, StateMethods, TreeMethods):
             name = type(self).__name__
             if kwargs:
                 raise TypeError(
-                    f"{name}.__init__() got an unexpected keyword argument '{next(iter(kwargs))}'")
+                    f"{name}.__init__() got an unexpected keyword argument '{next(iter(kwargs))}'"
+                )
             if args:
-                raise TypeError(f"{name}.__init__() takes 1 positional argument but "
-                                f"{len(args) + 1} were given")
+                raise TypeError(
+                    f"{name}.__init__() takes 1 positional argument but {len(args) + 1} were given"
+                )
         slots = self.__dict__
         slots["training"] = True
         slots["_parameters"] = {}
@@ -76,19 +94,26 @@ class Module(HookMethods, StateMethods, TreeMethods):
         # Attribute look-ups on a class with __getattr__ are slow; one dict serves all four.
         slots = self.__dict__
         try:
-            hooked = (slots["_forward_hooks"] or slots["_forward_pre_hooks"]
-                      or slots["_backward_hooks"] or slots["_backward_pre_hooks"] or any_global)
+            hooked = (
+                slots["_forward_hooks"]
+                or slots["_forward_pre_hooks"]
+                or slots["_backward_hooks"]
+                or slots["_backward_pre_hooks"]
+                or any_global
+            )
         except KeyError as missing:
             raise AttributeError(
                 f"'{type(self).__name__}' object has no attribute {missing}: "
-                "call super().__init__() first in its __init__") from None
+                "call super().__init__() first in its __init__"
+            ) from None
         if hooked:
             return self._call_with_hooks(args, kwargs)
         return self.forward(*args, **kwargs)
 
     def _missing_forward(self, *input: Any) -> Any:
         raise NotImplementedError(
-            f'Module [{type(self).__name__}] is missing the required "forward" function')
+            f'Module [{type(self).__name__}] is missing the required "forward" function'
+        )
 
     forward: Callable[..., Any] = _missing_forward
 
@@ -99,23 +124,31 @@ class Module(HookMethods, StateMethods, TreeMethods):
         self._check_name("parameter", "_parameters", name)
         if param is not None:
             if not isinstance(param, Parameter):
-                raise TypeError(f"cannot assign '{typename(param)}' object to parameter '{name}' "
-                                "(torch.nn.Parameter or None required)")
+                raise TypeError(
+                    f"cannot assign '{typename(param)}' object to parameter '{name}' "
+                    "(torch.nn.Parameter or None required)"
+                )
             if param.grad_fn is not None:
                 raise ValueError(
                     f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must be "
-                    f"created explicitly: compute '{name}' from other tensors in forward() instead.")
+                    f"created explicitly: compute '{name}' from other tensors in forward() instead."
+                )
         self._parameters[name] = param
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
         """Adds a tensor that is no parameter; a persistent one is part of the state dict."""
         self._check_name("buffer", "_buffers", name)
         if not (tensor is None or isinstance(tensor, Tensor)):
-            raise TypeError(f"cannot assign '{typename(tensor)}' object to buffer '{name}' "
-                            "(torch Tensor or None required)")
+            raise TypeError(
+                f"cannot assign '{typename(tensor)}' object to buffer '{name}' "
+                "(torch Tensor or None required)"
+            )
         self._buffers[name] = tensor
-        (self._non_persistent_buffers_set.discard if persistent
-         else self._non_persistent_buffers_set.add)(name)
+        (
+            self._non_persistent_buffers_set.discard
+            if persistent
+            else self._non_persistent_buffers_set.add
+        )(name)
 
     def add_module(self, name: str, module: Module | None) -> None:
         """Adds a child module under `name`."""
@@ -144,13 +177,21 @@ class Module(HookMethods, StateMethods, TreeMethods):
     # -- attributes
 
     def __getattr__(self, name: str) -> Any:
+        # Reached for every `self.layer`: unrolled, children first.
         slots = self.__dict__
-        for table in ("_modules", "_parameters", "_buffers"):
-            members = slots.get(table)
-            if members is not None and name in members:
+        if "_modules" in slots:
+            members = slots["_modules"]
+            if name in members:
+                return members[name]
+            members = slots["_parameters"]
+            if name in members:
+                return members[name]
+            members = slots["_buffers"]
+            if name in members:
                 return members[name]
         raise AttributeError(
-            f"'{type(self).__name__}' object has no attribute '{name}'", name=name, obj=self)
+            f"'{type(self).__name__}' object has no attribute '{name}'", name=name, obj=self
+        )
 
     def __setattr__(self, name: str, value: Any) -> None:
         slots = self.__dict__
@@ -182,8 +223,9 @@ class Module(HookMethods, StateMethods, TreeMethods):
             self._modules[name] = None
         elif name in slots.get("_buffers", ()):
             if not isinstance(value, Tensor):
-                self._refuse(name, value, "_buffers", "buffer",
-                             "torch.nn.Buffer, torch.Tensor or None")
+                self._refuse(
+                    name, value, "_buffers", "buffer", "torch.nn.Buffer, torch.Tensor or None"
+                )
             self._buffers[name] = value
         else:
             object.__setattr__(self, name, value)
@@ -192,7 +234,8 @@ class Module(HookMethods, StateMethods, TreeMethods):
         """A registered name keeps its kind: only None may take its place."""
         if value is not None and name in self.__dict__.get(table, ()):
             raise TypeError(
-                f"cannot assign '{typename(value)}' as {kind} '{name}' ({expected} expected)")
+                f"cannot assign '{typename(value)}' as {kind} '{name}' ({expected} expected)"
+            )
 
     def _forget(self, name: str, keep: str) -> None:
         """Removes `name` from wherever else it was, before it is registered in `keep`."""
@@ -213,8 +256,13 @@ class Module(HookMethods, StateMethods, TreeMethods):
         object.__delattr__(self, name)
 
     def __dir__(self) -> list[str]:
-        names = {*dir(type(self)), *self.__dict__, *self._parameters, *self._modules,
-                 *self._buffers}
+        names = {
+            *dir(type(self)),
+            *self.__dict__,
+            *self._parameters,
+            *self._modules,
+            *self._buffers,
+        }
         return sorted(name for name in names if not name[0].isdigit())
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -227,7 +275,7 @@ class Module(HookMethods, StateMethods, TreeMethods):
     def train(self, mode: bool = True) -> Self:
         """Sets training mode on this module and all below it (dropout, batch norm)."""
         if not isinstance(mode, bool):
-            raise ValueError("training mode is expected to be boolean")
+            raise ValueError("training mode is expected to be boolean")  # noqa: TRY004 (as PyTorch)
         self.training = mode
         for child in self.children():
             child.train(mode)
@@ -282,11 +330,13 @@ class Module(HookMethods, StateMethods, TreeMethods):
         Only floating point and complex tensors are cast; other dtypes raise TypeError.
         """
         from ._convert import parse_to
+
         device, dtype = parse_to(args, kwargs)
 
         def convert(t: Tensor) -> Tensor:
-            return t.to(device=device,
-                        dtype=dtype if t.is_floating_point() or t.is_complex() else None)
+            return t.to(
+                device=device, dtype=dtype if t.is_floating_point() or t.is_complex() else None
+            )
 
         return self._apply(convert)
 
@@ -324,6 +374,7 @@ class Module(HookMethods, StateMethods, TreeMethods):
     def to_empty(self, *, device: Any, recurse: bool = True) -> Self:
         """Gives every parameter and buffer fresh, uninitialised memory on `device`."""
         from ...ops.create import empty_like
+
         return self._apply(lambda t: empty_like(t, device=device), recurse)
 
     def share_memory(self) -> Self:
@@ -342,8 +393,9 @@ class Module(HookMethods, StateMethods, TreeMethods):
     def __repr__(self) -> str:
         extra = self.extra_repr()
         extra_lines = extra.split("\n") if extra else []
-        child_lines = [f"({name}): {indent(repr(module))}"
-                       for name, module in self._modules.items()]
+        child_lines = [
+            f"({name}): {indent(repr(module))}" for name, module in self._modules.items()
+        ]
         if not child_lines and len(extra_lines) <= 1:
             return f"{self._get_name()}({extra})"
         lines = "\n  ".join(extra_lines + child_lines)

@@ -1,4 +1,5 @@
 """Modules that hold parameters: ParameterList, ParameterDict. Tensors put in become parameters."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
@@ -62,8 +63,10 @@ class ParameterList(Module):
     def extend(self, values: Iterable[Any]) -> Self:
         """Adds values at the end."""
         if isinstance(values, Tensor) or not isinstance(values, Iterable):
-            raise TypeError("ParameterList.extend should be called with an iterable, but got "
-                            + type(values).__name__)
+            raise TypeError(
+                "ParameterList.extend should be called with an iterable, but got "
+                + type(values).__name__
+            )
         for value in list(values):
             self.append(value)
         return self
@@ -76,7 +79,8 @@ class ParameterList(Module):
 
     def extra_repr(self) -> str:
         return "\n".join(
-            f"  ({k}): {_described(v, str(getattr(v, 'dtype', '')))}" for k, v in enumerate(self))
+            f"  ({k}): {_described(v, str(getattr(v, 'dtype', '')))}" for k, v in enumerate(self)
+        )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         raise RuntimeError("ParameterList should not be called.")
@@ -99,8 +103,10 @@ class ParameterDict(Module):
 
     def _checked(self, key: Any) -> str:
         if not isinstance(key, str):
-            raise TypeError("Index given to ParameterDict cannot be used as a key as it is not a "
-                            f"string (type is '{type(key).__name__}').")
+            raise TypeError(
+                "Index given to ParameterDict cannot be used as a key as it is not a "
+                f"string (type is '{type(key).__name__}')."
+            )
         return key
 
     def __getitem__(self, key: str) -> Any:
@@ -140,7 +146,7 @@ class ParameterDict(Module):
 
     def get(self, key: str, default: Any = None) -> Any:
         """Returns the value under `key`, or `default`."""
-        return self[key] if key in self else default
+        return self[key] if key in self else default  # noqa: SIM401
 
     def setdefault(self, key: str, default: Any = None) -> Any:
         """Returns the value under `key`, which is set to `default` first where absent."""
@@ -196,7 +202,8 @@ class ParameterDict(Module):
     def extra_repr(self) -> str:
         return "\n".join(
             f"  ({k}): " + _described(v, v.type() if isinstance(v, Tensor) else "")
-            for k, v in self.items())
+            for k, v in self.items()
+        )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         raise RuntimeError("ParameterDict should not be called.")

@@ -1,4 +1,5 @@
 """Helpers around parameters and gradients."""
+
 from .clip_grad import (
     clip_grad_norm_,
     clip_grad_value_,
@@ -8,6 +9,10 @@ from .clip_grad import (
 from .convert_parameters import parameters_to_vector, vector_to_parameters
 
 __all__ = [
-    "clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_", "get_total_norm",
-    "parameters_to_vector", "vector_to_parameters",
+    "clip_grad_norm_",
+    "clip_grad_value_",
+    "clip_grads_with_norm_",
+    "get_total_norm",
+    "parameters_to_vector",
+    "vector_to_parameters",
 ]

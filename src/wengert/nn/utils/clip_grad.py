@@ -2,6 +2,7 @@
 
 `foreach` is accepted everywhere and changes nothing: there is one implementation.
 """
+
 from __future__ import annotations
 
 import math
@@ -24,14 +25,15 @@ def _norm(array: Any, p: float) -> float:
     if not flat.size:
         return 0.0
     if p == 2.0:
-        return math.sqrt(np.dot(flat, flat))
+        return float(math.sqrt(np.dot(flat, flat)))
     if p == math.inf:
         return float(flat.max())
     if p == -math.inf:
         return float(flat.min())
     if p == 0.0:
         return float(np.count_nonzero(flat))
-    return float(np.add.reduce(flat**p)) ** (1.0 / p)
+    total: float = float(np.add.reduce(flat**p)) ** (1.0 / p)
+    return total
 
 
 def _tensors(value: Tensor | Iterable[Tensor]) -> list[Tensor]:
@@ -40,8 +42,9 @@ def _tensors(value: Tensor | Iterable[Tensor]) -> list[Tensor]:
     generator = isinstance(value, types.GeneratorType)
     found = list(value)
     if generator and not found:
-        warnings.warn("`parameters` is an empty generator, no gradient clipping will occur.",
-                      stacklevel=4)
+        warnings.warn(
+            "`parameters` is an empty generator, no gradient clipping will occur.", stacklevel=4
+        )
     return found
 
 
@@ -50,7 +53,9 @@ def _grads(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
 
 
 def get_total_norm(
-    tensors: Tensor | Iterable[Tensor], norm_type: float = 2.0, error_if_nonfinite: bool = False,
+    tensors: Tensor | Iterable[Tensor],
+    norm_type: float = 2.0,
+    error_if_nonfinite: bool = False,
     foreach: bool | None = None,
 ) -> Tensor:
     """Returns the norm of the vector of the norms of the tensors, as a 0-dim tensor.
@@ -70,7 +75,8 @@ def get_total_norm(
         raise RuntimeError(
             f"The total norm of order {p} for gradients from `parameters` is non-finite, so it "
             "cannot be clipped. To disable this error and scale the gradients by the non-finite "
-            "norm anyway, set `error_if_nonfinite=False`")
+            "norm anyway, set `error_if_nonfinite=False`"
+        )
     return wrap(np.abs(total))
 
 
@@ -84,7 +90,9 @@ def _scale(grads: list[Tensor], max_norm: float, total_norm: Tensor) -> None:
 
 
 def clip_grads_with_norm_(
-    parameters: Tensor | Iterable[Tensor], max_norm: float, total_norm: Tensor,
+    parameters: Tensor | Iterable[Tensor],
+    max_norm: float,
+    total_norm: Tensor,
     foreach: bool | None = None,
 ) -> None:
     """Scales the gradients by max_norm / (total_norm + 1e-6) where that is below 1."""
@@ -92,8 +100,11 @@ def clip_grads_with_norm_(
 
 
 def clip_grad_norm_(
-    parameters: Tensor | Iterable[Tensor], max_norm: float, norm_type: float = 2.0,
-    error_if_nonfinite: bool = False, foreach: bool | None = None,
+    parameters: Tensor | Iterable[Tensor],
+    max_norm: float,
+    norm_type: float = 2.0,
+    error_if_nonfinite: bool = False,
+    foreach: bool | None = None,
 ) -> Tensor:
     """Scales all gradients, as one vector, to a norm of at most `max_norm`; returns the old norm.
 
@@ -124,6 +135,10 @@ def clip_grad_value_(
 
 def clip_grad_norm(*args: Any, **kwargs: Any) -> Tensor:
     """The old name of `clip_grad_norm_`."""
-    warnings.warn("`torch.nn.utils.clip_grad_norm` is now deprecated in favor of "
-                  "`torch.nn.utils.clip_grad_norm_`.", FutureWarning, stacklevel=2)
+    warnings.warn(
+        "`torch.nn.utils.clip_grad_norm` is now deprecated in favor of "
+        "`torch.nn.utils.clip_grad_norm_`.",
+        FutureWarning,
+        stacklevel=2,
+    )
     return clip_grad_norm_(*args, **kwargs)

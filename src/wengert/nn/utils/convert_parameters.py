@@ -1,4 +1,5 @@
 """All parameters as one vector, and back."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -29,8 +30,10 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
     flat = vec._array.reshape(-1)
     needed = sum(p.numel() for p in targets)
     if flat.size < needed:
-        raise RuntimeError(f"vector_to_parameters(): shape '[{needed}]' is invalid for input of "
-                           f"size {flat.size}: the vector is shorter than the parameters together")
+        raise RuntimeError(
+            f"vector_to_parameters(): shape '[{needed}]' is invalid for input of "
+            f"size {flat.size}: the vector is shorter than the parameters together"
+        )
     where, start = caller(), 0
     for p in targets:
         stop = start + p.numel()

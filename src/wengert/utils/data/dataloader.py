@@ -131,6 +131,7 @@ class DataLoader(Generic[T_co]):
         self.persistent_workers = persistent_workers
         self.in_order = in_order
         self._workers: _Workers | None = None
+        self._said: int | None = None  # what len() of an iterable data set was when asked
         self._ready = True
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -161,7 +162,7 @@ class DataLoader(Generic[T_co]):
         """The number of batches; TypeError for an IterableDataset without a length."""
         if not self._iterable:
             return len(self._index_sampler)
-        n = len(self.dataset)
+        n = self._said = len(self.dataset)
         if self.batch_size is None:
             return n
         return n // self.batch_size if self.drop_last else -(-n // self.batch_size)
@@ -217,14 +218,11 @@ def _check_iterable(shuffle: bool | None, sampler: Any, batch_sampler: Any) -> N
 
 
 class _Counted:
-    """One pass over a loader: warns when an iterable data set is longer than it said."""
+    """One pass over a loader: warns when it gives more than an iterable data set said it had."""
 
     def __init__(self, loader: DataLoader[Any], batches: Iterator[Any]) -> None:
         self._loader, self._batches = loader, batches
-        self._given = 0
-        self._expected: int | None = None
-        if loader._iterable and hasattr(loader.dataset, "__len__"):
-            self._expected = len(loader)
+        self._given, self._said = 0, loader._said
 
     def __iter__(self) -> _Counted:
         return self
@@ -232,10 +230,10 @@ class _Counted:
     def __next__(self) -> Any:
         batch = next(self._batches)
         self._given += 1
-        if self._expected is not None and self._given > self._expected:
+        if self._said is not None and self._given > self._said:
             warnings.warn(
                 f"Length of IterableDataset {self._loader.dataset} was reported to be "
-                f"{self._expected} (when accessing len(dataloader)), but {self._given} samples "
+                f"{self._said} (when accessing len(dataloader)), but {self._given} samples "
                 "have been fetched.",
                 stacklevel=2,
             )
@@ -347,9 +345,7 @@ class _Workers:
             try:
                 number, outcome, value = self._results.get(timeout=self._timeout)
             except Empty:
-                raise RuntimeError(
-                    f"DataLoader timed out after {self._timeout} seconds"
-                ) from None
+                raise RuntimeError(f"DataLoader timed out after {self._timeout} seconds") from None
             self._received += 1
             self._arrived[number] = outcome, value
         return first if self._in_order else next(iter(self._arrived))

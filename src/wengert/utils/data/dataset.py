@@ -217,6 +217,22 @@ class Subset(Dataset[T_co]):
         return len(self.indices)
 
 
+def tensor_rows(dataset: Any, indices: Any) -> list[Tensor] | None:
+    """Return the batch of these samples in one go where that is the same: the rows of tensors.
+
+    None for other data sets, and for tensors with a history (whose batches PyTorch stacks).
+    """
+    while type(dataset) is Subset:
+        indices = [dataset.indices[i] for i in indices]
+        dataset = dataset.dataset
+    if type(dataset) is not TensorDataset or not indices:
+        return None
+    tensors: Any = dataset.tensors
+    if any(t.requires_grad for t in tensors):
+        return None
+    return [t[indices] for t in tensors]
+
+
 def random_split(
     dataset: Any, lengths: Sequence[float], generator: Generator | None = None
 ) -> list[Subset[Any]]:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sized
 from typing import Any
 
+from ..dataset import tensor_rows
+from .collate import default_collate
+
 Fetch = Callable[[Any], Any]
 
 
@@ -22,15 +25,15 @@ def fetcher(
         return lambda index: collate(dataset[index])
 
     def look_up(indices: Any) -> Any:
+        if collate is default_collate and (batch := tensor_rows(dataset, indices)) is not None:
+            return batch
         several = getattr(dataset, "__getitems__", None)
         return collate(several(indices) if several else [dataset[i] for i in indices])
 
     return look_up
 
 
-def _taker(
-    samples: Any, batched: bool, collate: Callable[[Any], Any], drop_last: bool
-) -> Fetch:
+def _taker(samples: Any, batched: bool, collate: Callable[[Any], Any], drop_last: bool) -> Fetch:
     if not batched:
         return lambda _: collate(next(samples))
     ended = False

@@ -66,7 +66,7 @@ def work(
     try:
         if init is not None:
             init(info.id)
-    except Exception as error:  # noqa: BLE001 (handed to whoever asks for a batch)
+    except BaseException as error:  # noqa: BLE001 (handed to whoever asks for a batch)
         broken = _noted(error, info)
     try:
         while (task := tasks.get()) is not None:
@@ -83,12 +83,12 @@ def work(
                 results.put((number, DONE, fetch(indices)))
             except StopIteration:
                 results.put((number, END, None))
-            except Exception as error:  # noqa: BLE001 (raised where the batch is asked for)
+            except BaseException as error:  # noqa: BLE001 (raised where the batch is asked for)
                 results.put((number, FAILED, _noted(error, info)))
     finally:
         set_own_generator(None)
 
 
-def _noted(error: Exception, info: WorkerInfo) -> Exception:
+def _noted(error: BaseException, info: WorkerInfo) -> BaseException:
     error.add_note(f"Caught in DataLoader worker {info.id} of {info.num_workers}.")
     return error

@@ -1,0 +1,106 @@
+"""What all schedules share.
+
+A schedule writes `lr` into the groups of its optimizer, once when it is made and once per `step()`.
+Most compute the next value from the present one, so that several may act on one optimizer.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from typing import Any
+
+from ...core.tensor import Tensor
+from ..optimizer import Optimizer
+
+
+def each(name: str, value: Any, optimizer: Optimizer) -> list[Any]:
+    """One value per group: a list of the right length, or one value for all."""
+    groups = optimizer.param_groups
+    if isinstance(value, list | tuple):
+        if len(value) != len(groups):
+            raise ValueError(f"expected {len(groups)} values for {name}, got {len(value)}")
+        return list(value)
+    return [value] * len(groups)
+
+
+def set_rate(group: dict[str, Any], value: float) -> None:
+    """Set the rate of a group; one that is a tensor is written in place."""
+    if isinstance(group["lr"], Tensor):
+        group["lr"].fill_(value)
+    else:
+        group["lr"] = value
+
+
+class LRScheduler:
+    """Base class: a subclass defines `get_lr()`, the list of the groups' next rates."""
+
+    def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
+        if not isinstance(optimizer, Optimizer):
+            raise TypeError(f"{type(optimizer).__name__} is not an Optimizer")
+        self.optimizer = optimizer
+        for k, group in enumerate(optimizer.param_groups):
+            if last_epoch == -1:
+                lr = group["lr"]
+                group.setdefault("initial_lr", lr.clone() if isinstance(lr, Tensor) else lr)
+            elif "initial_lr" not in group:
+                raise KeyError(
+                    f"param 'initial_lr' is not specified in param_groups[{k}] when resuming "
+                    "scheduler with last_epoch >= 0: load the optimizer's state dict first, or "
+                    "leave last_epoch at -1 for a fresh run"
+                )
+        self.base_lrs: list[float] = [group["initial_lr"] for group in optimizer.param_groups]
+        self.last_epoch = last_epoch
+        self._step_count = 0
+        self._last_lr: list[float] = []
+        self._is_initial = True
+        self.step()
+        self._is_initial = False
+
+    def state_dict(self) -> dict[str, Any]:
+        """Returns everything but the optimizer."""
+        return {key: value for key, value in self.__dict__.items() if key != "optimizer"}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Takes over what `state_dict()` returned."""
+        self.__dict__.update(state_dict)
+
+    def get_last_lr(self) -> list[float]:
+        """Returns the rates that were set last, one per group."""
+        return self._last_lr
+
+    def get_lr(self) -> list[float]:
+        """Returns the rates for `last_epoch`, one per group."""
+        raise NotImplementedError(f"{type(self).__name__} must define get_lr()")
+
+    def step(self, epoch: int | None = None) -> None:
+        """Goes to the next epoch, or to `epoch`, and sets the rates."""
+        if self._step_count == 1 and not self._is_initial and not self.optimizer._opt_called:
+            warnings.warn(
+                "Detected call of `lr_scheduler.step()` before `optimizer.step()`. In PyTorch "
+                "1.1.0 and later, you should call them in the opposite order: `optimizer.step()` "
+                "before `lr_scheduler.step()`. Otherwise the first value of the schedule is "
+                "skipped.",
+                UserWarning,
+                stacklevel=2,
+            )
+        self._step_count += 1
+        closed = getattr(self, "_get_closed_form_lr", None)
+        if epoch is None:
+            self.last_epoch += 1
+            values = self.get_lr()
+        else:
+            self.last_epoch = epoch
+            values = closed() if closed is not None else self.get_lr()
+        self._write(values)
+
+    def _write(self, values: Iterable[float]) -> None:
+        for group, lr in zip(self.optimizer.param_groups, values, strict=True):
+            set_rate(group, lr)
+        self._last_lr = [
+            float(group["lr"]) if isinstance(group["lr"], Tensor) else group["lr"]
+            for group in self.optimizer.param_groups
+        ]
+
+    def _now(self) -> list[float]:
+        return [group["lr"] for group in self.optimizer.param_groups]
