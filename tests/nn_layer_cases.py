@@ -1,7 +1,7 @@
 """Layers and losses with inputs, and what PyTorch 2.13 made of them (recorded, seed 0).
 
-`CASES` maps (expression, names of inputs) to what `run` computes: a weighted sum of the
-outputs, and the sum of the absolute gradients of that sum with respect to the input and the parameters.
+`CASES` maps (expression, names of inputs) to what `run` computes: a weighted sum of the outputs,
+and the sum of the absolute gradients of that sum for the input and the parameters.
 """
 
 from __future__ import annotations

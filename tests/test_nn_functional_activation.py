@@ -208,6 +208,13 @@ def test_relu_keeps_no_copy_of_its_input():
         z.sum().backward()
 
 
+@pytest.mark.torch
+@pytest.mark.parametrize("name", ["sigmoid", "tanh", "silu", "tanhshrink"])
+def test_complex_against_torch(name):
+    z = numbers(5) + 1j * numbers(5, seed=1)
+    check_against_torch(lambda T, z: getattr(T.nn.functional, name)(z), z, order=1, rtol=1e-9)
+
+
 def test_integers():
     i = torch.tensor([1, -2, 3])
     assert F.relu(i).tolist() == [1, 0, 3]
@@ -288,6 +295,16 @@ def test_softmax_against_torch(name, shape, dtype):
         )  # fmt: skip
 
 
+@pytest.mark.torch
+@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+@pytest.mark.parametrize("shape", [(300, 400), (3, 50_000), (70_000, 2)], ids=str)
+def test_softmax_in_blocks_against_torch(name, shape):
+    def f(T, x):
+        return getattr(T.nn.functional, name)(x, 1)
+
+    check_against_torch(f, numbers(*shape, dtype="f4"), order=1)
+
+
 def test_softmax_of_large_and_infinite_numbers():
     x = torch.tensor([[1000.0, -1000.0], [0.0, float("-inf")]])
     assert F.softmax(x, 1).tolist() == [[1.0, 0.0], [1.0, 0.0]]
@@ -321,10 +338,11 @@ def test_implicit_dim_warns(name, shape, dim):
     x = torch.tensor(numbers(*shape))
     with collected_warnings() as caught:
         out = getattr(F, name)(x)
-    assert [str(w.message) for w in caught] == [
+    (text,) = [str(w.message) for w in caught]
+    assert text == (
         f"Implicit dimension choice for {name} has been deprecated. Change the call to include "
         "dim=X as an argument."
-    ]
+    )
     assert torch.equal(out, getattr(F, name)(x, dim))
 
 

@@ -25,6 +25,11 @@ RECORDED = {
     ("Adam", "lr=0.01, amsgrad=True, maximize=True"): [0.878785, 1.156596, 0.956834, 1.091858, 1.050419],
     ("Adam", "betas=(0.5, 0.9), eps=0.001"): [1.017292, 0.987781, 1.008187, 0.987309, 0.997984],
     ("AdamW", "lr=0.01"): [1.110772, 0.834489, 1.033273, 0.898354, 0.94044],
+    ("RMSprop", "lr=0.01"): [1.225603, 0.600575, 1.091846, 0.865532, 0.794196],
+    ("RMSprop", "lr=0.01, momentum=0.9, centered=True, weight_decay=0.1"): [1.287385, -1.092616, 0.796663, -1.237407, -0.032366],
+    ("RMSprop", "lr=0.01, alpha=0.9, maximize=True"): [0.829125, 1.160612, 0.92364, 1.103972, 1.040933],
+    ("Adagrad", "lr=0.05"): [1.096242, 0.806448, 1.035138, 0.944977, 0.891578],
+    ("Adagrad", "lr=0.05, lr_decay=0.01, weight_decay=0.1, initial_accumulator_value=0.5, maximize=True"): [0.883709, 1.050643, 0.925368, 0.959956, 1.023507],
     ("AdamW", "lr=0.01, weight_decay=0.5, amsgrad=True"): [0.704379, 0.492592, 0.650017, 0.524098, 0.587846],
 }  # fmt: skip
 
@@ -174,7 +179,7 @@ def test_learning_rate_as_a_tensor():
         optim.Adam([p], lr=torch.ones(2))
 
 
-@pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW"])
+@pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW", "RMSprop", "Adagrad"])
 def test_differentiable(name):
     lr = 0.1
     start = torch.tensor([1.0], requires_grad=True)
@@ -183,8 +188,8 @@ def test_differentiable(name):
     p.grad = (start * start).clone()
     optimizer.step()
     p.sum().backward()
-    # SGD: p = s - lr s^2, dp/ds = 1 - 2 lr s; a first Adam step is the sign, of derivative 0
-    slope = 0.8 if name == "SGD" else 1.0 if name == "Adam" else 1 - lr * 0.01
+    # SGD: p = s - lr s^2, dp/ds = 1 - 2 lr s; the first step of the others is a sign, of slope 0
+    slope = {"SGD": 0.8, "AdamW": 1 - lr * 0.01}.get(name, 1.0)
     assert start.grad.item() == pytest.approx(slope, abs=1e-4)
 
 

@@ -96,7 +96,7 @@ def test_against_scipy(name):
 
 def test_ends_of_the_domain():
     inf, nan = math.inf, math.nan
-    at = lambda f, *x: pytest.approx(f(torch.tensor(x, dtype=torch.float64)).tolist(), nan_ok=True)  # noqa: E731
+    at = lambda f, *x: pytest.approx(f(torch.tensor(x, dtype=torch.float64)).tolist(), nan_ok=True)
     assert at(torch.erf, inf, -inf, nan, 0.0) == [1.0, -1.0, nan, 0.0]
     assert at(torch.erfc, inf, -inf, nan, 0.0) == [0.0, 2.0, nan, 1.0]
     assert at(torch.erfinv, 1.0, -1.0, 2.0, 0.0) == [inf, -inf, nan, 0.0]
@@ -173,7 +173,7 @@ def test_functions_borrowed_from_scipy():
     with raises(NotImplementedError, "the derivative for 'bessel_j0' is not implemented"):
         S.bessel_j0(x.requires_grad_())
     with raises(AttributeError, "no attribute 'erff'", "erf"):
-        S.erff  # noqa: B018
+        S.erff
 
 
 @pytest.mark.wengert_only
@@ -182,4 +182,4 @@ def test_functions_borrowed_from_scipy_say_what_to_install(monkeypatch):
 
     monkeypatch.setitem(sys.modules, "scipy", None)
     with raises(ImportError, "torch.special.bessel_y1 needs SciPy", "pip install 'wengert[scipy]'"):
-        S.bessel_y1  # noqa: B018
+        S.bessel_y1

@@ -29,6 +29,7 @@ from .inspect.printing import (
     set_printoptions as set_printoptions,
 )
 from .kernels import dtypes as _dtypes
+from . import late as _late
 from .methods import API as _API
 
 __version__ = "0.1.0"
@@ -75,10 +76,15 @@ def __getattr__(name: str) -> _Any:
         value = getattr(_importlib.import_module(f".{_LAZY_NAMES[name]}", __name__), name)
         globals()[name] = value
         return value
+    else:
+        value = _late.named("torch", name)
+        if value is not None:
+            globals()[name] = value
+            return value
     from ._missing import explain
 
-    raise AttributeError(explain(name, [*globals(), *_LAZY_MODULES, *_LAZY_NAMES]))
+    raise AttributeError(explain(name, [*globals(), *_LAZY_MODULES, *_LAZY_NAMES, *_late.names("torch")]))
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LAZY_MODULES, *_LAZY_NAMES} - {"_API", "_Any"})
+    return sorted({*globals(), *_LAZY_MODULES, *_LAZY_NAMES, *_late.names("torch")} - {"_API", "_Any"})

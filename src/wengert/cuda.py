@@ -4,6 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
+__all__ = [
+    "current_device",
+    "current_stream",
+    "device_count",
+    "empty_cache",
+    "get_device_name",
+    "init",
+    "is_available",
+    "is_initialized",
+    "manual_seed",
+    "manual_seed_all",
+    "set_device",
+    "synchronize",
+]
+
 _TEXT = (
     "Torch not compiled with CUDA enabled: wengert computes on the CPU with NumPy; GPU arrays "
     "(the extras cuda12 and cuda13, through CuPy) come in a later release"
@@ -45,6 +60,7 @@ def empty_cache() -> None:
 
 
 def _refuse(*args: Any, **kwargs: Any) -> Any:
+    """Raise AssertionError, as PyTorch without CUDA: there is no such device."""
     raise AssertionError(_TEXT)
 
 

@@ -1,7 +1,7 @@
 """Hangs the op table on Tensor: operators, methods, in-place twins.
 
 The modules of `ops` register their functions by name (core/registry.py); here the names find
-their place. Importing this module loads the whole table.
+their place. Families that few programs use load when they are touched (late.py).
 """
 
 from __future__ import annotations
@@ -11,19 +11,25 @@ from typing import Any
 from .core import inplace, parameter
 from .core.registry import API, in_place
 from .core.tensor import Tensor, as_tensor_arg
-from .ops import arith, cast, compare, unary  # noqa: F401
-import importlib as _il, pkgutil as _pk  # temporary
-from . import ops as _ops
-for _m in _pk.iter_modules(_ops.__path__):
-    try:
-        _il.import_module(".ops." + _m.name, __package__)
-    except Exception as _e:
-        print("ops module fails:", _m.name, repr(_e))
-for _m in ("core.numpy_protocol",):
-    try:
-        _il.import_module("." + _m, __package__)
-    except ModuleNotFoundError as e:
-        pass
+from .ops import (  # noqa: F401 (importing a family registers it)
+    addmm,
+    arith,
+    cast,
+    compare,
+    create,
+    index,
+    join,
+    legacy,
+    matmul,
+    reduce,
+    scalars,
+    shape,
+    traits,
+    unary,
+    write,
+)
+from .core import numpy_protocol  # noqa: F401, I001
+from . import late
 
 inplace._register_internal()
 
@@ -69,5 +75,6 @@ def _install() -> None:
 
 
 _install()
+late.prepare()
 
 __all__ = ["API", "parameter"]

@@ -12,8 +12,10 @@ from typing import Any
 from . import methods  # noqa: F401  (fills the registry)
 from .core.registry import API as _API
 from .core.tensor import Tensor, as_tensor_arg, wrap
+from .late import named as _named
+from .late import names as _names
 
-globals().update(_API["special"])
+globals().update(_API.get("special", {}))
 
 # our name -> SciPy's
 _FROM_SCIPY = {
@@ -22,13 +24,13 @@ _FROM_SCIPY = {
     "scaled_modified_bessel_k1": "k1e", "gammainc": "gammainc", "gammaincc": "gammaincc",
 }  # fmt: skip
 
-__all__ = sorted({*_API["special"], *_FROM_SCIPY})
+__all__ = sorted({*_names("special"), *_FROM_SCIPY})  # noqa: PLE0605
 
 
 def _borrow(name: str) -> Callable[..., Tensor]:
     """Return a function that SciPy computes, as a function of tensors."""
     try:
-        from scipy import special
+        from scipy import special  # type: ignore[import-untyped, unused-ignore]
     except ImportError:
         raise ImportError(
             f"torch.special.{name} needs SciPy, which wengert does not require: "
@@ -55,6 +57,10 @@ def __getattr__(name: str) -> Any:
     if name in _FROM_SCIPY:
         f = globals()[name] = _borrow(name)
         return f
+    found = _named("special", name)
+    if found is not None:
+        globals()[name] = found
+        return found
     from ._missing import explain
 
     raise AttributeError(explain(name, __all__, "wengert.special"))

@@ -8,6 +8,17 @@ from typing import Any
 
 from ..core import modes, state
 
+__all__ = [
+    "enable_grad",
+    "inference_mode",
+    "is_inference",
+    "is_inference_mode_enabled",
+    "is_multithreading_enabled",
+    "no_grad",
+    "set_grad_enabled",
+    "set_multithreading_enabled",
+]
+
 
 def _is_generator(f: Any) -> bool:
     return bool(getattr(getattr(f, "__code__", None), "co_flags", 0) & 0x20)

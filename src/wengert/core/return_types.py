@@ -36,6 +36,7 @@ def _define(name: str, *fields: str) -> Any:
     body: dict[str, Any] = {f: property(itemgetter(k)) for k, f in enumerate(fields)}
     body |= {"__slots__": (), "__module__": "torch.return_types", "_fields": fields}
     body |= {"n_fields": len(fields), "n_sequence_fields": len(fields)}
+    body["__doc__"] = f"The results of {name}: {', '.join(fields)}."
     return type(name, (ReturnType,), body)
 
 

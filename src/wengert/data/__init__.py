@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+__all__ = ["digits"]
+
 
 def digits() -> tuple[np.ndarray, np.ndarray]:
     """Return (images, labels): float32 images of shape (1797, 64) in [0, 1], int64 labels 0 to 9.

@@ -7,12 +7,12 @@ owns the boundary is part of the contract.
 from __future__ import annotations
 
 import math
+
 import numpy as np
 
 from .erf import erf
-from .numeric import ONE, ZERO, at_least, at_most, choose, keep, widened
+from .numeric import ONE, ZERO, Array, at_least, at_most, choose, keep, widened
 
-Array = np.ndarray
 K_ALPHA = 1.0 / math.sqrt(2.0)
 INV_SQRT_2PI = 1.0 / math.sqrt(2.0 * math.pi)
 GELU_K = math.sqrt(2.0 / math.pi)

@@ -9,22 +9,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
-from .numeric import constants, horner, in_double
+from .numeric import Array, constants, horner, in_double
 
 _SPLIT = 20.0
 _TERMS = 44  # (20/2)^(2k) / (k!)^2 is below 1e-17 of the sum from here on
 
 
-def _power_series(order: int) -> tuple:
+def _power_series(order: int) -> tuple[Any, ...]:
     return constants(
         [1.0 / (math.factorial(k) * math.factorial(k + order)) for k in range(_TERMS)]
     )
 
 
-def _expansion(order: int) -> tuple:
+def _expansion(order: int) -> tuple[Any, ...]:
     """Coefficients in 1/(8a) of sqrt(2 pi a) exp(-a) I(a)."""
     out = [1.0]
     for k in range(1, 28):
@@ -36,7 +37,7 @@ _SERIES = (_power_series(0), _power_series(1))
 _FAR = (_expansion(0), _expansion(1))
 
 
-def _scaled(order: int, a: np.ndarray) -> np.ndarray:
+def _scaled(order: int, a: np.ndarray) -> Array:
     """exp(-a) I(a) for a >= 0."""
     out = np.empty_like(a)
     near = a <= _SPLIT
@@ -48,18 +49,18 @@ def _scaled(order: int, a: np.ndarray) -> np.ndarray:
     return out
 
 
-def _unscaled(order: int, a: np.ndarray) -> np.ndarray:
+def _unscaled(order: int, a: np.ndarray) -> Array:
     half = np.exp(0.5 * a)  # in two halves, so that it overflows no sooner than the result
     return half * _scaled(order, a) * half
 
 
-def _make(name: str, order: int, of: Callable, what: str) -> Callable:
-    def kernel(x: np.ndarray) -> np.ndarray:
+def _make(name: str, order: int, of: Callable[[int, Array], Array], what: str) -> Callable[[Array], Array]:
+    def plain(x: Array) -> Array:
         out = of(order, np.abs(x))
         return np.copysign(out, x) if order else out
 
-    kernel.__name__ = name
-    kernel = in_double(kernel)
+    plain.__name__ = name
+    kernel = in_double(plain)
     kernel.__doc__ = what
     return kernel
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-Array = np.ndarray
+from .numeric import Array
+
 _AT_ONCE = 1 << 20  # differences held at a time
 _MANY = 25  # rows from which on Euclidean distances go through a matrix product
 

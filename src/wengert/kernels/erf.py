@@ -14,7 +14,7 @@ import math
 
 import numpy as np
 
-from .numeric import DOUBLE, HALF, SINGLE, by_blocks, constants, horner, in_double
+from .numeric import DOUBLE, HALF, SINGLE, Array, by_blocks, constants, horner, in_double
 
 _SPLIT = 0.7
 _P = constants((
@@ -41,7 +41,7 @@ _SINGLE_Q = constants(
 )
 
 
-def _near(x: np.ndarray) -> np.ndarray:
+def _near(x: np.ndarray) -> Array:
     """erf(x) for |x| below the split."""
     t = x * x
     out = horner(_P, t)
@@ -50,7 +50,7 @@ def _near(x: np.ndarray) -> np.ndarray:
     return out
 
 
-def _tail(a: np.ndarray) -> np.ndarray:
+def _tail(a: np.ndarray) -> Array:
     """erfc(a) exp(a^2) for a at or above the split."""
     t = 4.0 / (a + 4.0)
     s = t * (2.0 * 4.7 / 4.0)
@@ -60,14 +60,14 @@ def _tail(a: np.ndarray) -> np.ndarray:
     return out
 
 
-def _gauss(a: np.ndarray) -> np.ndarray:
+def _gauss(a: np.ndarray) -> Array:
     """exp(-a^2) to full precision: a is split so that the square of its head is exact."""
     a = np.minimum(a, 40.0)  # far beyond underflow; keeps inf - inf out of the next lines
     head = np.trunc(a * 16.0) * 0.0625
     return np.exp(-head * head) * np.exp((head - a) * (head + a))
 
 
-def _erf(x: np.ndarray) -> np.ndarray:
+def _erf(x: np.ndarray) -> Array:
     a = np.abs(x)
     near = a < _SPLIT
     if near.all():
@@ -84,7 +84,7 @@ def _erf(x: np.ndarray) -> np.ndarray:
 _LARGE = np.array(5.0, SINGLE).view(np.int32)
 
 
-def _erf_single(x: np.ndarray) -> np.ndarray:
+def _erf_single(x: np.ndarray) -> Array:
     """erf(x) = tanh(x P(x^2) / Q(x^2)), with x^2 not beyond 25: there the result has long been 1.
 
     The bits of floats above 0 are in the order of the floats, and integers compare faster.
@@ -97,7 +97,7 @@ def _erf_single(x: np.ndarray) -> np.ndarray:
     return np.tanh(out, out)
 
 
-def erf(x: np.ndarray) -> np.ndarray:
+def erf(x: np.ndarray) -> Array:
     """Return the error function 2/sqrt(pi) * integral of exp(-t^2) from 0 to x."""
     d = x.dtype
     if x.size <= 64:  # one C call an element beats forty passes over few elements
@@ -110,7 +110,7 @@ def erf(x: np.ndarray) -> np.ndarray:
 
 
 @in_double
-def erfc(x: np.ndarray) -> np.ndarray:
+def erfc(x: np.ndarray) -> Array:
     """Return 1 - erf(x), also where that difference underflows to few digits."""
     if x.size <= 64:
         return np.array([math.erfc(v) for v in x.ravel().tolist()], DOUBLE).reshape(x.shape)
@@ -127,7 +127,7 @@ def erfc(x: np.ndarray) -> np.ndarray:
 
 
 @in_double
-def erfcx(x: np.ndarray) -> np.ndarray:
+def erfcx(x: np.ndarray) -> Array:
     """Return exp(x^2) erfc(x)."""
     a = np.abs(x)
     out = _tail(a)
@@ -144,14 +144,14 @@ def erfcx(x: np.ndarray) -> np.ndarray:
 _SQRT_PI_2 = math.sqrt(math.pi) / 2.0
 
 
-def _refine(y: np.ndarray, residual: np.ndarray) -> np.ndarray:
+def _refine(y: Array, residual: np.ndarray) -> Array:
     """One step of Halley's method for erf(y) = v, given (erf(y) - v) exp(y^2)."""
     u = residual * _SQRT_PI_2
     return y - u / (1.0 + y * u)
 
 
 @in_double
-def erfinv(x: np.ndarray) -> np.ndarray:
+def erfinv(x: np.ndarray) -> Array:
     """Return y with erf(y) = x; the ends +-1 go to +-inf, beyond them nan.
 
     S. Winitzki's closed form (2008, relative error 2e-3) and two steps of Halley's method, whose
@@ -160,7 +160,7 @@ def erfinv(x: np.ndarray) -> np.ndarray:
     return _erfinv(x, 1.0 - np.abs(x))
 
 
-def _erfinv(x: np.ndarray, q: np.ndarray) -> np.ndarray:
+def _erfinv(x: Array, q: np.ndarray) -> Array:
     """y with erf(|y|) = 1 - q, signed like x."""
     a = 0.147
     log = np.log(q * (2.0 - q))
@@ -184,13 +184,13 @@ _SQRT_2 = math.sqrt(2.0)
 
 
 @in_double
-def ndtr(x: np.ndarray) -> np.ndarray:
+def ndtr(x: np.ndarray) -> Array:
     """Return the area under the standard normal density up to x."""
     return 0.5 * erfc(x * -(1.0 / _SQRT_2))
 
 
 @in_double
-def log_ndtr(x: np.ndarray) -> np.ndarray:
+def log_ndtr(x: np.ndarray) -> Array:
     """Return log(ndtr(x)) without underflow."""
     t = x * (1.0 / _SQRT_2)
     low = np.log(0.5 * erfcx(-np.minimum(t, -0.5))) - t * t
@@ -199,6 +199,6 @@ def log_ndtr(x: np.ndarray) -> np.ndarray:
 
 
 @in_double
-def ndtri(p: np.ndarray) -> np.ndarray:
+def ndtri(p: np.ndarray) -> Array:
     """Return x with ndtr(x) = p; 0 and 1 go to -inf and inf, beyond them nan."""
     return _SQRT_2 * _erfinv(2.0 * p - 1.0, 2.0 * np.minimum(p, 1.0 - p))

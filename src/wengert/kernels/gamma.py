@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from .numeric import constants, horner, in_double
+from .numeric import Array, constants, horner, in_double
 
 _EULER = 0.57721566490153286061
 # zeta(k) - 1 for k = 2, 3, ...: A&S table 23.3
@@ -37,7 +37,7 @@ _PSI = constants([b / (2 * k) for k, b in enumerate(_BERNOULLI, start=1)])
 _HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
 
 
-def _lgamma_positive(x: np.ndarray) -> np.ndarray:
+def _lgamma_positive(x: np.ndarray) -> Array:
     """Stirling's series from 8 on; below, the recurrence leads to 2 + z with |z| <= 1/2.
 
     z is carried by itself, so that the result is accurate relative to the zeros at 1 and 2.
@@ -67,7 +67,7 @@ def _lgamma_positive(x: np.ndarray) -> np.ndarray:
 
 
 @in_double
-def lgamma(x: np.ndarray) -> np.ndarray:
+def lgamma(x: np.ndarray) -> Array:
     """Return log |gamma(x)|; inf at the poles 0, -1, -2, ..."""
     negative = x <= 0
     if not negative.any():
@@ -80,7 +80,7 @@ def lgamma(x: np.ndarray) -> np.ndarray:
 
 
 @in_double
-def digamma(x: np.ndarray) -> np.ndarray:
+def digamma(x: np.ndarray) -> Array:
     """Return the derivative of log gamma; -inf at 0, nan at the other poles."""
     v = np.where(x < 0, 1.0 - x, x)
     extra = np.zeros_like(v)
@@ -106,7 +106,7 @@ def digamma(x: np.ndarray) -> np.ndarray:
 _START = 10.0  # up to s + this, terms are summed one by one; the Euler-Maclaurin tail does the rest
 
 
-def zeta(s: np.ndarray, q: np.ndarray) -> np.ndarray:
+def zeta(s: Array, q: np.ndarray) -> Array:
     """Return Hurwitz's zeta function, the sum of (q + k)^-s over k = 0, 1, ... for s > 1.
 
     s = 1 gives inf, s < 1 nan, and so do (inf or nan) the poles q = 0, -1, -2, ...
@@ -135,7 +135,7 @@ def zeta(s: np.ndarray, q: np.ndarray) -> np.ndarray:
     return np.where(s == 1.0, np.inf, total).astype(d if d.kind == "f" else np.float64)
 
 
-def polygamma(x: np.ndarray, n: int) -> np.ndarray:
+def polygamma(x: Array, n: int) -> Array:
     """Return the n-th derivative of digamma: (-1)^(n+1) n! zeta(n + 1, x); A&S 6.4.10."""
     if n == 0:
         return digamma(x)
@@ -146,7 +146,7 @@ def polygamma(x: np.ndarray, n: int) -> np.ndarray:
 
 
 @in_double
-def trigamma(x: np.ndarray) -> np.ndarray:
+def trigamma(x: np.ndarray) -> Array:
     """Return the derivative of digamma, with the reflection formula A&S 6.4.7 below 0."""
     negative = x < 0.5
     out = zeta(np.float64(2.0), np.where(negative, 1.0 - x, x))

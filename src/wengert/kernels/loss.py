@@ -7,9 +7,7 @@ from typing import Any
 import numpy as np
 
 from .activation import sigmoid
-from .numeric import HALF, SINGLE, at_least, at_most, keep
-
-Array = np.ndarray
+from .numeric import HALF, SINGLE, Array, at_least, at_most, keep
 
 
 def reduced(loss: Array, reduction: str) -> Any:
@@ -98,7 +96,7 @@ def weighted_bce_with_logits(x: Array, y: Array, z: Array | None, w: Array | Non
     """z (log(1 + e^-x) (1 + (w - 1) y) + (1 - y) x)."""
     d = x.dtype
     if d is HALF:
-        wide = [None if a is None else a.astype(SINGLE) for a in (x, y, z, w)]
+        wide: Any = [None if a is None else a.astype(SINGLE) for a in (x, y, z, w)]
         return np.asarray(weighted_bce_with_logits(*wide, reduction)).astype(HALF)
     fall = np.log1p(np.exp(-np.abs(x))) - at_most(x, 0)
     out = (1 - y) * x + (fall if w is None else fall * ((w - 1) * y + 1))

@@ -7,28 +7,27 @@ statistics go, `affine` the shape in which weight and bias broadcast. float16 co
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
-from .numeric import HALF, MANY, ONE, SINGLE
-
-Array = np.ndarray
+from .numeric import HALF, MANY, ONE, SINGLE, Array
 
 
-def _count(v: Array, axes: tuple) -> float:
+def _count(v: Array, axes: tuple[int, ...]) -> float:
     n = 1
     for a in axes:
         n *= v.shape[a]
     return n or math.nan
 
 
-def _moments(v: Array, axes: tuple, last: bool) -> tuple[Array, Array, Array]:
+def _moments(v: Array, axes: tuple[int, ...], last: bool) -> tuple[Array, Array, Array]:
     """Mean and variance with their dims kept, and the deviations."""
     n = v.dtype.type(_count(v, axes))
-    mean = np.add.reduce(v, axes, None, None, True)
+    mean = np.add.reduce(v, axes, keepdims=True)
     mean /= n
     d = np.subtract(v, mean)
-    var = np.vecdot(d, d)[..., None] if last else np.add.reduce(d * d, axes, None, None, True)
+    var = np.vecdot(d, d)[..., None] if last else np.add.reduce(d * d, axes, keepdims=True)
     var /= n
     return mean, var, d
 
@@ -39,7 +38,7 @@ def _rsqrt(var: Array, eps: float) -> Array:
 
 
 def standardize(
-    x: Array, y: Array | None, z: Array | None, shape: tuple | None, axes: tuple, affine: tuple,
+    x: Array, y: Array | None, z: Array | None, shape: tuple[int, ...] | None, axes: tuple[int, ...], affine: tuple[int, ...],
     eps: float,
 ) -> tuple[Array, Array, Array]:  # fmt: skip
     """(x - mean) / sqrt(var + eps) * y + z; also the mean and the variance, dims kept."""
@@ -62,7 +61,7 @@ def standardize(
     return out if out.dtype == x.dtype else out.astype(x.dtype), mean, var
 
 
-def _is_row(affine: tuple) -> bool:
+def _is_row(affine: tuple[int, ...]) -> bool:
     """True if weight and bias go along the last dim alone."""
     return all(n == 1 for n in affine[:-1])
 
@@ -74,8 +73,8 @@ def _row_blocks(rows: int, n: int) -> list[slice]:
 
 
 def standardize_backward(
-    g: Array, x: Array, y: Array | None, mean: Array, var: Array, need: tuple,
-    shape: tuple | None, axes: tuple, affine: tuple, eps: float,
+    g: Array, x: Array, y: Array | None, mean: Array, var: Array, need: tuple[bool, ...],
+    shape: tuple[int, ...] | None, axes: tuple[int, ...], affine: tuple[int, ...], eps: float,
 ) -> tuple[Array | None, Array | None, Array | None]:  # fmt: skip
     """The cotangents of input, weight and bias, in the shapes of view and affine.
 
@@ -91,7 +90,7 @@ def standardize_backward(
         return _pull(g, v, y, mean, r, need, axes, affine, last)
     n = v.shape[-1]
     gx = np.empty(v.shape, r.dtype) if need[0] else None
-    rows = [None if a is None else a.reshape(-1, a.shape[-1]) for a in (g, v, mean, r, gx)]
+    rows: list[Any] = [None if a is None else a.reshape(-1, a.shape[-1]) for a in (g, v, mean, r, gx)]
     flat = None if y is None else y.reshape(1, n)
     total_y = total_z = None
     for cut in _row_blocks(len(rows[0]), n):
@@ -106,24 +105,26 @@ def standardize_backward(
 
 
 def _pull(
-    g: Array, v: Array, y: Array | None, mean: Array, r: Array, need: tuple, axes: tuple,
-    affine: tuple, last: bool,
+    g: Array, v: Array, y: Array | None, mean: Array, r: Array, need: tuple[bool, ...], axes: tuple[int, ...],
+    affine: tuple[int, ...], last: bool,
 ) -> tuple[Array | None, Array | None, Array | None]:  # fmt: skip
-    gx = gy = gz = None
+    gx: Any = None
+    gy: Any = None
+    gz: Any = None
     if need[0] or need[1]:
         h = np.subtract(v, mean)
         h *= r
     lead = tuple([d for d, k in enumerate(affine) if k == 1 and g.shape[d] != 1])
     if need[1]:
-        gy = np.add.reduce(g * h, lead, None, None, True) if lead else g * h
+        gy = np.add.reduce(g * h, lead, keepdims=True) if lead else g * h
     if need[2]:
-        gz = np.add.reduce(g, lead, None, None, True) if lead else g
+        gz = np.add.reduce(g, lead, keepdims=True) if lead else g
     if need[0]:
         n = r.dtype.type(_count(v, axes))
         gh = g if y is None else np.multiply(g, y)
-        a = np.add.reduce(gh, axes, None, None, True)
+        a = np.add.reduce(gh, axes, keepdims=True)
         a /= n
-        b = np.vecdot(gh, h)[..., None] if last else np.add.reduce(gh * h, axes, None, None, True)
+        b = np.vecdot(gh, h)[..., None] if last else np.add.reduce(gh * h, axes, keepdims=True)
         b /= n
         gx = np.subtract(gh, a)
         h *= b
@@ -133,7 +134,7 @@ def _pull(
 
 
 def rescale(
-    x: Array, y: Array | None, z: Array | None, m: Array, v: Array, affine: tuple, eps: float
+    x: Array, y: Array | None, z: Array | None, m: Array, v: Array, affine: tuple[int, ...], eps: float
 ) -> Array:
     """(x - m) / sqrt(v + eps) * y + z with statistics that are given."""
     factor = _rsqrt(v, eps)

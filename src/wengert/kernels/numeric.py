@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+Array = Any  # a NumPy array, or one of another library with its names
+
 BLOCK = 8192  # elements: a few float64 temporaries of this size stay in a second-level cache
 MANY = 1 << 15  # elements from which on functions of many passes work in blocks
 HALF = np.dtype(np.float16)
@@ -14,7 +16,7 @@ SINGLE = np.dtype(np.float32)
 DOUBLE = np.dtype(np.float64)
 
 
-class Constant(dict):
+class Constant(dict[Any, Any]):
     """One number as a 0-d array of any dtype: `ONE[x.dtype]`.
 
     A ufunc takes a 0-d array twice as fast as a Python number.
@@ -24,7 +26,7 @@ class Constant(dict):
         super().__init__()
         self.value = value
 
-    def __missing__(self, dtype: np.dtype) -> np.ndarray:
+    def __missing__(self, dtype: np.dtype) -> Array:
         made = self[dtype] = np.array(self.value, dtype)
         return made
 
@@ -32,11 +34,11 @@ class Constant(dict):
 ZERO = Constant(0)
 ONE = Constant(1)
 
-_rows: dict = {}
+_rows: dict[Any, Any] = {}
 _LONGEST_ROW = 1 << 16
 
 
-def _row_of(value: float, like: np.ndarray) -> np.ndarray:
+def _row_of(value: float, like: np.ndarray) -> Array:
     """An array of the value, as long as the last dim of `like`; the longest so far is kept."""
     n, key = like.shape[-1], (value, like.dtype)
     row = _rows.get(key)
@@ -48,7 +50,7 @@ def _row_of(value: float, like: np.ndarray) -> np.ndarray:
     return row[:n]
 
 
-def at_least(x: np.ndarray, value: float) -> np.ndarray:
+def at_least(x: Array, value: float) -> Array:
     """Return max(x, value); nan stays.
 
     NumPy's loops for maximum and minimum are five times slower when an operand is a scalar (10
@@ -59,18 +61,18 @@ def at_least(x: np.ndarray, value: float) -> np.ndarray:
     return np.maximum(x, _row_of(value, x))
 
 
-def at_most(x: np.ndarray, value: float) -> np.ndarray:
+def at_most(x: Array, value: float) -> Array:
     """Return min(x, value); nan stays. See `at_least`."""
     if x.size < 1024 or not 128 <= x.shape[-1] <= _LONGEST_ROW:
         return np.minimum(x, x.dtype.type(value))
     return np.minimum(x, _row_of(value, x))
 
 
-_INTEGERS = {2: np.dtype(np.int16), 4: np.dtype(np.int32), 8: np.dtype(np.int64)}
+_INTEGERS: dict[int, Any] = {2: np.dtype(np.int16), 4: np.dtype(np.int32), 8: np.dtype(np.int64)}
 _FEW = 2048  # elements up to which np.where is the fastest
 
 
-def keep(x: np.ndarray, mask: np.ndarray) -> np.ndarray:
+def keep(x: Array, mask: np.ndarray) -> Array:
     """Return x where the mask is True and 0 elsewhere, also where x is inf or nan.
 
     np.where runs element by element with an unpredictable branch (3.6 ms for 10^6 floats here);
@@ -82,7 +84,7 @@ def keep(x: np.ndarray, mask: np.ndarray) -> np.ndarray:
     return np.multiply(x.view(_INTEGERS[d.itemsize]), mask).view(d)
 
 
-def choose(mask: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def choose(mask: Array, x: Array, y: np.ndarray) -> Array:
     """Return x where the mask is True and y elsewhere, for arrays of one dtype; see `keep`."""
     d = x.dtype
     if x.size <= _FEW or d.kind != "f" or not mask.shape == x.shape == y.shape:
@@ -95,12 +97,12 @@ def choose(mask: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return out.view(d)
 
 
-def constants(values: Sequence[float], dtype: np.dtype = DOUBLE) -> tuple:
+def constants(values: Sequence[float], dtype: np.dtype = DOUBLE) -> tuple[Any, ...]:
     """Return numbers as 0-d arrays: a ufunc takes these twice as fast as Python floats."""
     return tuple(np.array(v, dtype) for v in values)
 
 
-def horner(coefficients: Sequence, s: np.ndarray) -> np.ndarray:
+def horner(coefficients: Sequence[Any], s: np.ndarray) -> Array:
     """Return c[0] + c[1] s + c[2] s^2 + ... in a new array."""
     out = np.multiply(s, coefficients[-1])
     for c in coefficients[-2:0:-1]:
@@ -110,7 +112,7 @@ def horner(coefficients: Sequence, s: np.ndarray) -> np.ndarray:
     return out
 
 
-def by_blocks(f: Callable[..., np.ndarray], x: np.ndarray, *rest: Any) -> np.ndarray:
+def by_blocks(f: Callable[..., Array], x: Array, *rest: Any) -> Array:
     """Return f(x, *rest) for an elementwise f that makes many temporaries.
 
     `rest` holds parameters and arrays; arrays that are not of the shape of x stop the blocking.
@@ -133,25 +135,33 @@ def by_blocks(f: Callable[..., np.ndarray], x: np.ndarray, *rest: Any) -> np.nda
     return out
 
 
-def widened(f: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
-    """Make an elementwise kernel of many passes work in blocks, and on float16 in float32."""
+def half_in_single(f: Callable[..., Array]) -> Callable[..., Array]:
+    """Make a kernel compute float16 in float32 and round once."""
 
-    def kernel(x: np.ndarray, *rest: Any) -> np.ndarray:
-        if x.size > MANY and x.dtype is not HALF:
-            return by_blocks(f, x, *rest)
+    def kernel(x: Array, *rest: Any) -> Array:
         if x.dtype is not HALF:
             return f(x, *rest)
         wide = [r.astype(SINGLE) if getattr(r, "dtype", None) is HALF else r for r in rest]
-        return np.asarray(by_blocks(f, x.astype(SINGLE), *wide)).astype(HALF)
+        return np.asarray(f(x.astype(SINGLE), *wide)).astype(HALF)
 
     kernel.__name__ = f.__name__
     return kernel
 
 
-def in_double(f: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
+def widened(f: Callable[..., Array]) -> Callable[..., Array]:
+    """The same for an elementwise kernel of many passes, which then works in blocks."""
+
+    def blocked(x: Array, *rest: Any) -> Array:
+        return by_blocks(f, x, *rest) if x.size > MANY else f(x, *rest)
+
+    blocked.__name__ = f.__name__
+    return half_in_single(blocked)
+
+
+def in_double(f: Callable[[Array], Array]) -> Callable[[Array], Array]:
     """Make an elementwise float64 function serve every float dtype: compute wide, round once."""
 
-    def kernel(x: np.ndarray) -> np.ndarray:
+    def kernel(x: np.ndarray) -> Array:
         x = np.asarray(x)
         if x.dtype == DOUBLE:
             return by_blocks(f, x)

@@ -1,5 +1,9 @@
 """Neural networks: `Module`, its layers and losses, `Parameter`, `init`, `functional`, `utils`."""
 
+from __future__ import annotations
+
+from typing import Any
+
 from ..core.parameter import Buffer, Parameter
 from . import functional, init, modules, parameter, utils
 from .modules import *
@@ -15,3 +19,9 @@ __all__ = [  # noqa: PLE0604 (strings too: the names of all layers)
     "parameter",
     "utils",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    from .._missing import explain
+
+    raise AttributeError(explain(name, __all__, __name__))

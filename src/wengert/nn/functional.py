@@ -15,12 +15,18 @@ from typing import Any
 
 from .. import methods  # noqa: F401  (fills the registry)
 from ..core.registry import API as _API
+from ..late import named as _named
+from ..late import names as _names
 
 globals().update(_API["F"])
-__all__ = sorted(_API["F"])
+__all__ = _names("F")  # noqa: PLE0605
 
 
 def __getattr__(name: str) -> Any:
+    found = _named("F", name)
+    if found is not None:
+        globals()[name] = found
+        return found
     from .._missing import explain
 
     raise AttributeError(explain(name, __all__, "nn.functional"))

@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 
 from ..core.inplace import write
-from ..core.op import TENSORS as T
+from ..core.op import TENSORS
 from ..core.registry import public
 from ..core.tensor import Tensor, wrap
 from ..kernels.dims import wrap_dim
 from ..kernels.random import default_generator
 from . import curves
 from .checking import check_float, check_tensor
+
+T: Any = TENSORS
 
 sigmoid = curves.sigmoid
 sigmoid.__doc__ = "1 / (1 + exp(-x)), element by element."
@@ -37,7 +39,7 @@ def _place(inplace: bool, input: Tensor, row: Any, *params: Any) -> Tensor:
 
 
 # ---------------------------------------------------------------- straight pieces
-def _relu(input: Tensor) -> Tensor:
+def _relu(input: Any) -> Any:
     """Return max(x, 0), element by element; the gradient at 0 is 0."""
     if not isinstance(input, Tensor):
         check_tensor(input, "relu")
@@ -51,7 +53,7 @@ def _relu(input: Tensor) -> Tensor:
 
 
 _relu.__name__ = "relu"
-_relu.op = curves.relu_row.op  # type: ignore[attr-defined]  # its in-place form needs no old value
+setattr(_relu, "op", curves.relu_row.op)  # noqa: B010  (its in-place form needs no old value)
 public("torch", "Tensor", inplace="torch")(_relu)
 
 
@@ -63,13 +65,13 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
     >>> torch.nn.functional.relu(torch.tensor([-1., 0., 2.]))
     tensor([0., 0., 2.])
     """
-    return input.relu_() if inplace else _relu(input)  # type: ignore[attr-defined]
+    return _place(True, input, _relu) if inplace else _relu(input)
 
 
 @public("F")
 def relu_(input: Tensor) -> Tensor:
     """In-place form of `relu`."""
-    return input.relu_()  # type: ignore[attr-defined, no-any-return]
+    return _place(True, input, _relu)
 
 
 @public("F")
@@ -301,14 +303,14 @@ def tanh(input: Tensor) -> Tensor:
 def softsign(input: Tensor) -> Tensor:
     """Return x / (1 + |x|)."""
     check_tensor(input, "softsign")
-    return input / (T.abs(input) + 1)  # type: ignore[operator, no-any-return]
+    return input / (T.abs(input) + 1)
 
 
 @public("F")
 def tanhshrink(input: Tensor) -> Tensor:
     """Return x - tanh(x)."""
     check_tensor(input, "tanhshrink")
-    return input - T.tanh(input)  # type: ignore[operator, no-any-return]
+    return input - T.tanh(input)
 
 
 @public("F")
@@ -329,8 +331,8 @@ def _rrelu_noise(x: np.ndarray, lower: float, upper: float) -> np.ndarray:
     """1 where x is positive, a uniform number elsewhere, drawn in the order of the elements."""
     noise = np.ones(x.shape, x.dtype)
     low = x <= 0
-    ends = [float(x.dtype.type(v)) for v in (lower, upper)]  # the dtype of x rounds them first
-    noise[low] = default_generator().uniform(int(low.sum()), *ends, np.dtype(np.float64))
+    lower, upper = (float(x.dtype.type(v)) for v in (lower, upper))  # rounded in the dtype of x
+    noise[low] = default_generator().uniform(int(low.sum()), lower, upper, np.dtype(np.float64))
     return noise
 
 

@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 
 from ..core.define import primitive, utility
-from ..core.op import TENSORS as T
+from ..core.op import TENSORS
 from ..core.promote import result_dtype
 from ..core.registry import public
 from ..core.tensor import Tensor, wrap
 from ..kernels import distance as k
 from ..kernels.dims import broadcast_shapes, wrap_dim
 from .checking import check_tensor
+
+T: Any = TENSORS
 
 
 def _norm(x: Any, p: float, dim: tuple, keepdim: bool) -> Any:
@@ -46,7 +48,7 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
         size = _norm(x, 2, (at,), True).clone()
         np.maximum(size._array, size._array.dtype.type(eps), out=size._array)
         units.append(x / size)
-    return T.sum(units[0] * units[1], (at,), False)  # type: ignore[no-any-return]
+    return T.sum(units[0] * units[1], (at,), False)
 
 
 @public("torch", "F")
@@ -61,8 +63,8 @@ def pairwise_distance(
     """
     check_tensor(x1, "pairwise_distance", "x1")
     check_tensor(x2, "pairwise_distance", "x2", 2)
-    d: Any = x1 - x2 + eps  # type: ignore[operator]
-    return _norm(d, p, (d._spec.ndim - 1,), keepdim)  # type: ignore[no-any-return]
+    d: Any = T.add(T.sub(x1, x2), eps)
+    return _norm(d, p, (d._spec.ndim - 1,), keepdim)
 
 
 @public("F", out=True)
@@ -77,7 +79,7 @@ def normalize(input: Tensor, p: float = 2.0, dim: Any = 1, eps: float = 1e-12) -
     n = input._spec.ndim
     dims = tuple([wrap_dim(d, n) for d in (dim if isinstance(dim, (tuple, list)) else (dim,))])
     size = T.at_least(_norm(input, p, dims, True), eps)
-    return input / T.expand(size, input._spec.shape)  # type: ignore[no-any-return]
+    return input / T.expand(size, input._spec.shape)
 
 
 # ---------------------------------------------------------------- all pairs
@@ -169,7 +171,7 @@ def cdist(
     lead = broadcast_shapes(a.shape[:-2], b.shape[:-2])
     x1 = x1 if a.shape[:-2] == lead else T.expand(x1, (*lead, *a.shape[-2:]))
     x2 = x2 if b.shape[:-2] == lead else T.expand(x2, (*lead, *b.shape[-2:]))
-    return cdist_row(x1, x2, float(p), _MODES[compute_mode])  # type: ignore[no-any-return]
+    return cdist_row(x1, x2, float(p), _MODES[compute_mode])
 
 
 @public("torch", "F")
@@ -184,7 +186,7 @@ def pdist(input: Tensor, p: float = 2) -> Tensor:
     if p < 0:
         raise RuntimeError("pdist only supports non-negative p values")
     i, j = (wrap(v) for v in np.triu_indices(s.shape[0], 1))
-    return _norm(T.index_select(input, i, 0) - T.index_select(input, j, 0), p, (1,), False)  # type: ignore[no-any-return]
+    return _norm(T.index_select(input, i, 0) - T.index_select(input, j, 0), p, (1,), False)
 
 
 # ---------------------------------------------------------------- bilinear
@@ -221,4 +223,4 @@ def bilinear(
     matrix = T.reshape(T.permute(weight, (1, 0, 2)), (left, out * right))
     each = T.reshape(x @ matrix, (rows, out, right)) * y
     result = T.reshape(T.sum(each, (2,), False), (*lead, out))
-    return result if bias is None else result + bias  # type: ignore[no-any-return]
+    return result if bias is None else result + bias

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 
 from ..core.inplace import write
-from ..core.op import TENSORS as T
+from ..core.op import TENSORS
 from ..core.registry import public
 from ..core.tensor import Tensor, wrap
 from ..kernels.random import default_generator
 from .checking import check_tensor
+
+T: Any = TENSORS
 
 ALPHA = 1.7580993408473766  # the saturation value of selu: scale * alpha
 
@@ -27,7 +29,7 @@ def _check(input: Any, p: float, caller: str) -> None:
 def _product(input: Tensor, noise: Tensor, inplace: bool) -> Tensor:
     """input * noise, also in place."""
     if not inplace:
-        return T.mul(input, noise)  # type: ignore[no-any-return]
+        return T.mul(input, noise)
     return write(input, T.mul, (noise,), copy_old=False)
 
 
@@ -103,7 +105,7 @@ def _without_batch(input: Tensor, p: float, training: bool, inplace: bool) -> Te
         _channels(T.unsqueeze(input, 0), p, training, True)
         return input
     out: Any = _channels(T.unsqueeze(input, 0), p, training, False)
-    return out.squeeze(0)  # type: ignore[no-any-return]
+    return out.squeeze(0)
 
 
 @public("F")
@@ -181,7 +183,7 @@ def _alpha(input: Tensor, p: float, training: bool, inplace: bool, shape: Any) -
     factor = wrap(np.asarray(keep * d.type(a)))
     if inplace:
         return write(_product(input, factor, True), T.add, (wrap(shift),), copy_old=False)
-    return T.add(T.mul(input, factor), wrap(shift))  # type: ignore[no-any-return]
+    return T.add(T.mul(input, factor), wrap(shift))
 
 
 @public("F")

@@ -26,7 +26,7 @@ def _out_of_range(n: int) -> Any:
     )
 
 
-def _factors(y: np.ndarray, rows: int, padding_idx: int, scale: bool, d: np.dtype) -> np.ndarray:
+def _factors(y: np.ndarray, rows: int, padding_idx: int, scale: bool, d: Any) -> np.ndarray:
     """What the cotangent of every picked row is multiplied by: 0 at the padding index, and with
     `scale` 1 / how often the index occurs."""
     f = np.ones(y.shape, d)
@@ -49,8 +49,8 @@ def _spread_rows(
     return out
 
 
-utility("embedding_factors", lambda g, y, *how: _factors(y, g.shape[0], *how, g.dtype),
-        lambda g, y, *how: wrap(_factors(y._array, g.shape[0], *how, g._spec.np)))  # fmt: skip
+utility("embedding_factors", lambda g, y, pad, scale: _factors(y, g.shape[0], pad, scale, g.dtype),
+        lambda g, y, pad, scale: wrap(_factors(y._array, g.shape[0], pad, scale, g._spec.np)))  # fmt: skip
 
 
 def _gather_rule(xp: Any, g: Any, y: Any, padding_idx: int, scale: bool) -> Any:
@@ -126,7 +126,7 @@ def embedding(
         pad = padding_idx % rows
     if max_norm is not None:
         _renormalise(weight, input, max_norm, norm_type)
-    return embedding_row(weight, input, pad, scale_grad_by_freq)  # type: ignore[no-any-return]
+    return embedding_row(weight, input, pad, scale_grad_by_freq)
 
 
 @public("torch", name="embedding")
@@ -136,7 +136,7 @@ def _embedding(
 ) -> Tensor:  # fmt: skip
     """Return the rows of a table at some indices; nn.functional.embedding says more."""
     _check(weight, indices)
-    return embedding_row(weight, indices, padding_idx, scale_grad_by_freq)  # type: ignore[no-any-return]
+    return embedding_row(weight, indices, padding_idx, scale_grad_by_freq)
 
 
 @public("F")

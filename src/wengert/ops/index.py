@@ -14,6 +14,7 @@ import numpy as np
 from ..core import errors
 from ..core.define import primitive
 from ..core.inplace import bump, write
+from ..core.op import TENSORS
 from ..core.record import view1
 from ..core.registry import public
 from ..core.tensor import Tensor, wrap
@@ -114,6 +115,8 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
     """Write a number or a tensor, broadcast, where a key names elements."""
     value = _assignable(x, value)
     basic, name, indices = parse(x._spec.shape, key)
+    if indices and isinstance(value, Tensor):
+        value = _weak_under_mask(value, x._spec.dtype, indices)
     if not direct(x, value):
         # somebody records: then the write goes through a view
         c = key.__class__
@@ -192,6 +195,13 @@ def _same_dtype(d: Any, value: Tensor) -> None:
             "Index put requires the source and destination dtypes match, got "
             f"{d.scalar_name} for the destination and {value._spec.dtype.scalar_name} for the source."
         )
+
+
+def _weak_under_mask(value: Tensor, d: Any, indices: list[Any]) -> Tensor:
+    """One element written under one mask is cast, as a number is; otherwise dtypes must agree."""
+    if value._spec.dtype is d or value._spec.numel != 1:
+        return value
+    return TENSORS.cast(value, d) if len(indices) == 1 and is_mask(indices[0][1]) else value
 
 
 def result_shape(shape: tuple[Any, ...], y: tuple[Any, ...], dims: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -294,14 +304,19 @@ def index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool = Fa
     tensor([3., 0., 0.])
     """
     shape = spec_in(input, "index_put").shape
-    y, dims = positions(shape, _read_indices(input, indices, "index_put"))
-    return _put_into(input, y, dims, values, accumulate)
+    read = _read_indices(input, indices, "index_put")
+    if not accumulate:
+        values = _weak_under_mask(values, input._spec.dtype, read)
+    return _put_into(input, *positions(shape, read), values, accumulate)
 
 
 @public("torch", "Tensor")
 def index_put_(self: Tensor, indices: Any, values: Tensor, accumulate: bool = False) -> Tensor:
     """Write (or add) `values` at index tensors, one per dim, in place; return self."""
-    y, dims = positions(self._spec.shape, _read_indices(self, indices, "index_put_"))
+    read = _read_indices(self, indices, "index_put_")
+    if not accumulate:
+        values = _weak_under_mask(values, self._spec.dtype, read)
+    y, dims = positions(self._spec.shape, read)
     if direct(self, values):
         _write(self._array, y._array, dims, values, accumulate)
         bump(self)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..core.define import primitive, utility
-from ..core.op import TENSORS as T
+from ..core.op import TENSORS
 from ..core.promote import result_dtype
 from ..core.registry import public
 from ..core.tensor import Tensor
@@ -20,6 +20,8 @@ from ..kernels import loss as k
 from ..kernels.dims import broadcast_shapes
 from .checking import check_float, check_tensor
 from .softmax import log_softmax_row
+
+T: Any = TENSORS
 
 _REDUCTIONS = ("mean", "sum", "none")
 
@@ -189,10 +191,8 @@ primitive(
 def reduction_of(size_average: bool | None, reduce: bool | None, reduction: str, level: int = 3) -> str:
     """Return the reduction that two deprecated arguments ask for (with a warning), or the third."""
     if size_average is not None or reduce is not None:
-        if reduce is False:
-            reduction = "none"
-        else:
-            reduction = "sum" if size_average is False else "mean"
+        summed = "sum" if size_average is False else "mean"
+        reduction = "none" if reduce is False else summed
         warnings.warn(
             "size_average and reduce args will be deprecated, please use "
             f"reduction='{reduction}' instead.",
@@ -240,15 +240,15 @@ def _pair(input: Any, target: Any, caller: str, kernel: str) -> tuple[Tensor, Te
 
 def finish(loss: Tensor, reduction: str) -> Tensor:
     """Apply a reduction to a tensor of losses."""
-    return _reduce(T, loss, reduction)  # type: ignore[no-any-return]
+    return _reduce(T, loss, reduction)
 
 
 def _weighted_mean(loss: Tensor, weight: Tensor, input: Tensor, reduction: str) -> Tensor:
     if weight._spec.shape != input._spec.shape:
         raise ValueError("Weights and input must have the same size.")
-    loss = loss * weight  # type: ignore[operator]
+    loss = T.mul(loss, weight)
     if reduction == "mean":
-        return T.sum(loss, None, False) / T.sum(weight, None, False)  # type: ignore[no-any-return]
+        return T.sum(loss, None, False) / T.sum(weight, None, False)
     return finish(loss, reduction)
 
 
@@ -271,9 +271,9 @@ def mse_loss(
         reduction = reduction_of(size_average, reduce, reduction)
     input, target = _pair(input, target, "mse_loss", "mse_cpu")
     if weight is not None:
-        d = input - target  # type: ignore[operator]
+        d: Any = T.sub(input, target)
         return _weighted_mean(d**2, weight, input, reduction)
-    return mse_row(input, target, None, reduction)  # type: ignore[no-any-return]
+    return mse_row(input, target, None, reduction)
 
 
 @public("F")
@@ -286,11 +286,11 @@ def l1_loss(
     check_tensor(input, "l1_loss")
     if input._spec.shape != target._spec.shape:
         input, target = _pair(input, target, "l1_loss", "mean")
-    size = T.abs(input - target)  # type: ignore[operator]
+    size = T.abs(T.sub(input, target))
     if weight is not None:
         return _weighted_mean(size, weight, input, reduction)
     if reduction == "mean":
-        return size.mean()  # type: ignore[no-any-return]
+        return size.mean()
     return finish(size, reduction)
 
 
@@ -305,8 +305,8 @@ def smooth_l1_loss(
     if beta < 0:
         raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
     if beta == 0:
-        return finish(T.abs(input - target), reduction)  # type: ignore[operator]
-    return smooth_l1_row(input, target, beta, reduction)  # type: ignore[no-any-return]
+        return finish(T.abs(T.sub(input, target)), reduction)
+    return smooth_l1_row(input, target, beta, reduction)
 
 
 @public("F")
@@ -323,7 +323,7 @@ def huber_loss(
     if delta <= 0:
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
     if weight is None:
-        return huber_row(input, target, delta, reduction)  # type: ignore[no-any-return]
+        return huber_row(input, target, delta, reduction)
     if weight._spec.shape != input._spec.shape:
         raise ValueError("Weights and input must have the same size.")
     return finish(huber_row(input, target, delta, "none") * weight, reduction)
@@ -352,8 +352,8 @@ def binary_cross_entropy(
     if a.dtype is not b.dtype:
         raise RuntimeError(f"Found dtype {b.dtype.scalar_name} but expected {a.dtype.scalar_name}")
     if weight is None:
-        return bce_row(input, target, None, reduction)  # type: ignore[no-any-return]
-    return weighted_bce_row(  # type: ignore[no-any-return]
+        return bce_row(input, target, None, reduction)
+    return weighted_bce_row(
         input, target, _spread_weight(weight, input), reduction
     )
 
@@ -407,8 +407,8 @@ def binary_cross_entropy_with_logits(
     if a.dtype.category != 2:
         check_float(input, "binary_cross_entropy_with_logits", "log_sigmoid_cpu")
     if weight is None and pos_weight is None:
-        return bce_with_logits_row(input, target, None, reduction)  # type: ignore[no-any-return]
-    return weighted_logits_row(  # type: ignore[no-any-return]
+        return bce_with_logits_row(input, target, None, reduction)
+    return weighted_logits_row(
         input, target, _spread_weight(weight, input), _spread_weight(pos_weight, input), reduction
     )
 
@@ -430,7 +430,7 @@ def soft_margin_loss(
     if target._spec.dtype is not input._spec.dtype:
         target = T.cast(target, input._spec.dtype)
     input, target = alike(input, target)
-    return soft_margin_row(input, target, None, reduction)  # type: ignore[no-any-return]
+    return soft_margin_row(input, target, None, reduction)
 
 
 # ---------------------------------------------------------------- the true class
@@ -451,7 +451,7 @@ def nll_loss(
     x, t = input._spec, target._spec
     _check_classes(x, t, weight)
     check_float(input, "nll_loss", "nll_loss_out_frame")
-    return nll_row(  # type: ignore[no-any-return]
+    return nll_row(
         input, target, weight, ignore_index, reduction, x.ndim > 2
     )
 

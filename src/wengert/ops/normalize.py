@@ -12,11 +12,13 @@ import numpy as np
 
 from ..core.define import primitive, utility
 from ..core.inplace import bump
-from ..core.op import TENSORS as T
+from ..core.op import TENSORS
 from ..core.registry import public
 from ..core.tensor import Tensor, wrap
 from ..kernels import normalize as k
 from .checking import check_float, check_tensor
+
+T: Any = TENSORS
 
 
 # ---------------------------------------------------------------- the rows
@@ -225,7 +227,7 @@ def layer_norm(
     check_float(input, "layer_norm", "LayerNormKernelImpl")
     lead = x.ndim - k_dims
     axes = tuple(range(lead, x.ndim))
-    return layer_row(input, weight, bias, None, axes, (1,) * lead + shape, eps)[0]  # type: ignore[no-any-return]
+    return layer_row(input, weight, bias, None, axes, (1,) * lead + shape, eps)[0]
 
 
 @public("torch", name="layer_norm")
@@ -266,7 +268,7 @@ def rms_norm(
     out = x * T.rsqrt(T.mean(x**2, dims, True) + eps)
     if weight is not None:
         out = out * weight
-    return T.cast(out, spec.dtype) if wide else out  # type: ignore[no-any-return]
+    return T.cast(out, spec.dtype) if wide else out
 
 
 # ---------------------------------------------------------------- group norm
@@ -311,7 +313,7 @@ def group_norm(
     check_float(input, "group_norm", "GroupNormKernelImpl")
     each = channels // num_groups
     shape = (samples, num_groups, each, math.prod(space))
-    return group_row(input, weight, bias, shape, (2, 3), (1, num_groups, each, 1), eps)[0]  # type: ignore[no-any-return]
+    return group_row(input, weight, bias, shape, (2, 3), (1, num_groups, each, 1), eps)[0]
 
 
 @public("torch", name="group_norm")
@@ -361,8 +363,8 @@ def _batch_norm(
     affine = (1, channels, *[1] * (x.ndim - 2))
     if not training:
         # copies: a later batch in training may write to the running ones before backward
-        mean_of, var_of = wrap(mean_of._array.copy()), wrap(var_of._array.copy())
-        return rescale_row(input, weight, bias, mean_of, var_of, affine, eps)  # type: ignore[no-any-return]
+        mean_of, var_of = (wrap(t._array.copy()) for t in (mean_of, var_of))
+        return rescale_row(input, weight, bias, mean_of, var_of, affine, eps)
     axes = (0, *range(2, x.ndim))
     out, m, v = batch_row(input, weight, bias, None, axes, affine, eps)
     n = x.numel // max(channels, 1)
@@ -370,7 +372,7 @@ def _batch_norm(
         _update(mean, m, momentum, repeat, 1.0)
     if var is not None and n:
         _update(var, v, momentum, repeat, n / (n - 1) if n > 1 else math.nan)
-    return out  # type: ignore[no-any-return]
+    return out
 
 
 def _update(running: Tensor, value: Tensor, momentum: float, repeat: int, factor: float) -> None:
@@ -439,7 +441,7 @@ def instance_norm(
     out = _batch_norm(
         x, running_mean, running_var, weight, bias, use_input_stats, momentum, eps, samples
     )
-    return T.reshape(out, shape)  # type: ignore[no-any-return]
+    return T.reshape(out, shape)
 
 
 @public("torch", name="instance_norm")

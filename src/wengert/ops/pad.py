@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 
 from ..core.define import primitive, utility
-from ..core.op import TENSORS as T
+from ..core.op import TENSORS
 from ..core.registry import public
 from ..core.tensor import Tensor, wrap
 from .checking import check_tensor
+
+T: Any = TENSORS
 
 
 # ---------------------------------------------------------------- constant
@@ -33,8 +35,8 @@ def _padded_shape(shape: tuple, widths: list) -> tuple:
     out = tuple([n + a + b for n, (a, b) in zip(shape, widths, strict=True)])
     if any(n < 0 for n in out) or any(n + min(a, 0) + min(b, 0) < 0 for n, (a, b) in zip(shape, widths, strict=True)):
         raise RuntimeError(
-            f"narrow(): length must be non-negative: padding {widths} leaves nothing of the shape "
-            f"{list(shape)}"
+            f"narrow(): length must be non-negative. The widths {widths} take more than there is of "
+            f"the shape {list(shape)}"
         )
     return out
 
@@ -84,7 +86,7 @@ def _give_back(xp: Any, g: Any, x_spec: Any, moves: tuple) -> Any:
     for dim, at in reversed(moves):
         shape = list(g.shape)
         shape[dim] = x_spec.shape[dim]
-        g = xp.index_select_backward(g, xp.constant_index(g, at), dim, tuple(shape))
+        g = xp.index_backward(g, xp.constant_index(g, at), tuple(shape), (dim,))
     return g
 
 
@@ -96,7 +98,7 @@ borrow_row = primitive(
 _ALLOWED = {(2, 2), (3, 2), (3, 4), (4, 4), (4, 6), (5, 6)}
 
 
-def _from_input(input: Tensor, pad: tuple, mode: str) -> Tensor:
+def _from_input(input: Any, pad: tuple, mode: str) -> Tensor:
     s = input._spec
     if (s.ndim, len(pad)) not in _ALLOWED:
         raise NotImplementedError(
@@ -125,8 +127,8 @@ def _from_input(input: Tensor, pad: tuple, mode: str) -> Tensor:
         (dim, _sources(s.shape[dim], a, b, mode)) for dim, (a, b) in enumerate(widths) if a or b
     ]
     if not moves:
-        return input.clone()  # type: ignore[attr-defined, no-any-return]
-    return borrow_row(input, tuple(moves), node)  # type: ignore[no-any-return]
+        return input.clone()
+    return borrow_row(input, tuple(moves), node)
 
 
 @public("F")
@@ -150,7 +152,7 @@ def pad(input: Tensor, pad: Any, mode: str = "constant", value: float | None = N
             f"padding length {len(pad)} and input of dimension {input._spec.ndim}"
         )
     if mode == "constant":
-        return constant_row(input, pad, 0 if value is None else value)  # type: ignore[no-any-return]
+        return constant_row(input, pad, 0 if value is None else value)
     if mode not in _NAMES:
         raise NotImplementedError(f"Unrecognised padding mode {mode}")
     if value is not None:
@@ -209,7 +211,7 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
             "pixel_shuffle expects its input's 'channel' dimension to be divisible by the square of "
             f"upscale_factor, but input.size(-3)={channels} is not divisible by {r * r}"
         )
-    return shuffle_row(input, r)  # type: ignore[no-any-return]
+    return shuffle_row(input, r)
 
 
 @public("torch", "F")
@@ -224,7 +226,7 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
                 f"pixel_unshuffle expects {what} to be divisible by downscale_factor, but "
                 f"input.size({at})={n} is not divisible by {r}"
             )
-    return unshuffle_row(input, r)  # type: ignore[no-any-return]
+    return unshuffle_row(input, r)
 
 
 @public("torch", "F")
@@ -247,5 +249,5 @@ def channel_shuffle(input: Tensor, groups: int) -> Tensor:
             "groups."
         )
     split = T.reshape(input, (shape[0], groups, shape[1] // groups, *shape[2:]))
-    return T.reshape(T.transpose(split, 1, 2), shape)  # type: ignore[no-any-return]
+    return T.reshape(T.transpose(split, 1, 2), shape)
 

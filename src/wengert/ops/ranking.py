@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..core.define import primitive
-from ..core.op import TENSORS as T
+from ..core.op import TENSORS
 from ..core.registry import public
 from ..core.tensor import Tensor, as_tensor_arg, wrap
 from ..kernels.loss import reduced
@@ -18,6 +18,8 @@ from ..kernels.numeric import keep
 from .checking import check_float, check_tensor
 from .distance import pairwise_distance
 from .loss import finish, reduction_of
+
+T: Any = TENSORS
 
 
 # ---------------------------------------------------------------- divergences and likelihoods
@@ -52,7 +54,7 @@ def kl_div(
     loss = T.exp(y) * (y - x) if log_target else T.xlogy(y, y) - y * x
     total = finish(loss, how)
     if reduction == "batchmean" and input._spec.ndim:
-        return total / input._spec.shape[0]  # type: ignore[operator, no-any-return]
+        return total / input._spec.shape[0]
     return total
 
 
@@ -101,10 +103,10 @@ def gaussian_nll_loss(
             raise ValueError("var is of incorrect size")
     if reduction not in ("none", "mean", "sum"):
         raise ValueError(reduction + " is not valid")
-    kept: Any = var.clone()  # type: ignore[attr-defined]
+    kept: Any = var.clone()
     # the clamp is not recorded: the gradient passes as if it were not there
     np.maximum(kept._array, kept._array.dtype.type(eps), out=kept._array)
-    loss = 0.5 * (T.log(kept) + (input - target) ** 2 / kept)  # type: ignore[operator]
+    loss = 0.5 * (T.log(kept) + T.sub(input, target) ** 2 / kept)
     if full:
         loss = loss + 0.5 * math.log(2 * math.pi)
     return finish(loss, reduction)
@@ -221,7 +223,7 @@ def _multi_margin_rule(
 def _multi_margin_jvp(xp: Any, xs: tuple, ts: tuple, out: Any, params: tuple) -> Any:
     p, margin, reduction = params
     x = xs[0]
-    per_class = ts[0] * _multi_margin_slope(xp, 1, *xs, p, margin)
+    per_class = ts[0] * _multi_margin_slope(xp, 1, xs[0], xs[1], xs[2], p, margin)
     terms = xp.sum(per_class, (x.ndim - 1,), False)
     if reduction == "none":
         return terms
@@ -269,7 +271,7 @@ def multi_margin_loss(
     y = y.reshape(x.shape[:-1])
     hot = wrap((y[..., None] == np.arange(classes)).astype(x.np))
     of_true = None if weight is None else wrap(weight._array.astype(x.np)[y][..., None])
-    return multi_margin_row(input, hot, of_true, p, margin, reduction)  # type: ignore[no-any-return]
+    return multi_margin_row(input, hot, of_true, p, margin, reduction)
 
 
 def _before_gap(y: np.ndarray) -> np.ndarray:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from ..core.define import primitive
-from ..core.op import TENSORS as T
+from ..core.op import TENSORS
 from ..core.tensor import Tensor
 from ..kernels.dtypes import int64
 from .loss import alike
 from .softmax import log_softmax_row
+
+T: Any = TENSORS
 
 # PyTorch divides and multiplies by plain numbers here in C++, where nodes have names of their own
 _over = primitive("linear", "over_number(x, *, number)", lambda x, number: x / number,
@@ -22,7 +24,7 @@ def _by_class(weight: Tensor, ndim: int, dim: int) -> Tensor:
     """A weight per class, shaped to broadcast along the class dim."""
     shape = [1] * ndim
     shape[dim] = weight._spec.numel
-    return T.reshape(weight, tuple(shape))  # type: ignore[no-any-return]
+    return T.reshape(weight, tuple(shape))
 
 
 def soft_cross_entropy(
@@ -37,17 +39,17 @@ def soft_cross_entropy(
         )
     logp: Any = log_softmax_row(input, dim)
     if smoothing:
-        target = target * (1 - smoothing) + smoothing / classes  # type: ignore[operator]
+        target = T.add(T.mul(target, 1 - smoothing), smoothing / classes)
     logp, target = alike(logp, target)
     product = logp * target
     if weight is not None:
         product = product * _by_class(weight, input._spec.ndim, dim)
     if reduction == "none":
-        return T.neg(T.sum(product, (dim,), False))  # type: ignore[no-any-return]
+        return T.neg(T.sum(product, (dim,), False))
     total: Tensor = T.neg(T.sum(product, None, False))
     if reduction == "sum":
         return total
-    return _over(total, max(input._spec.numel // max(classes, 1), 1) if classes else 1)  # type: ignore[no-any-return]
+    return _over(total, max(input._spec.numel // max(classes, 1), 1) if classes else 1)
 
 
 def smoothed(
@@ -75,5 +77,5 @@ def smoothed(
         spread = T.sum(spread, None, False) / count
     elif reduction == "sum":
         spread = T.sum(spread, None, False)
-    return _times(loss, 1 - smoothing) + _times(spread, smoothing / classes)  # type: ignore[no-any-return]
+    return _times(loss, 1 - smoothing) + _times(spread, smoothing / classes)
 

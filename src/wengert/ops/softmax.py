@@ -5,8 +5,10 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+import numpy as np
+
 from ..core.define import primitive
-from ..core.op import TENSORS as T
+from ..core.op import TENSORS
 from ..core.registry import public
 from ..core.tensor import Tensor, wrap
 from ..kernels import softmax as k
@@ -14,6 +16,8 @@ from ..kernels.dims import wrap_dim
 from ..kernels.dtypes import as_dtype
 from ..kernels.random import default_generator
 from .checking import check_tensor
+
+T: Any = TENSORS
 
 
 def _softmax_rule(xp: Any, g: Any, out: Any, dim: int) -> Any:
@@ -146,7 +150,7 @@ def softmin(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: 
     """Return softmax(-x) along a dim."""
     if dim is None:
         dim = implicit_dim("softmin", input.ndim)
-    return _softmax(-input, dim, dtype)  # type: ignore[operator]
+    return _softmax(T.neg(input), dim, dtype)
 
 
 @public("F")
@@ -162,17 +166,14 @@ def gumbel_softmax(
         warnings.warn("`eps` parameter is deprecated and has no effect.", UserWarning, stacklevel=2)
     check_tensor(logits, "gumbel_softmax", "logits")
     noise = default_generator().exponential(logits._array.shape, 1.0, logits._spec.np)
-    gumbels = (logits + -T.log(wrap(noise))) / tau  # type: ignore[operator]
+    gumbels = (logits + -T.log(wrap(noise))) / tau
     soft = _softmax(gumbels, dim)
     if not hard:
         return soft
-    d = wrap_dim(dim, soft._spec.ndim)
-    best = soft._array.argmax(d, keepdims=True) if soft._spec.ndim else 0
-    one_hot = soft._array * 0
+    one_hot = np.zeros_like(soft._array)
     if soft._spec.ndim:
-        import numpy as np
-
-        np.put_along_axis(one_hot, best, 1, d)
+        d = wrap_dim(dim, soft._spec.ndim)
+        np.put_along_axis(one_hot, soft._array.argmax(d, keepdims=True), 1, d)
     else:
-        one_hot = one_hot + 1
-    return wrap(one_hot) - soft.detach() + soft  # type: ignore[operator]
+        one_hot += 1
+    return T.add(T.sub(wrap(one_hot), soft.detach()), soft)

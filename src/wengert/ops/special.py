@@ -12,12 +12,14 @@ from typing import Any
 import numpy as np
 
 from ..core.define import elementwise
-from ..core.op import TENSORS as T
+from ..core.op import TENSORS
 from ..core.registry import public
 from ..core.tensor import Tensor, as_tensor_arg
 from ..kernels import bessel, gamma
 from ..kernels import erf as e
 from .checking import check_tensor
+
+T: Any = TENSORS
 
 _ALL = ("torch", "Tensor", "special")
 _HALF_SQRT_PI = 0.5 * math.sqrt(math.pi)
@@ -175,7 +177,7 @@ def logit(input: Tensor, eps: float | None = None) -> Tensor:
     tensor([0.0000, 1.0986])
     """
     check_tensor(input, "logit")
-    return logit_row(input, eps)  # type: ignore[no-any-return]
+    return logit_row(input, eps)
 
 
 public("torch", out=True)(logit)
@@ -208,7 +210,7 @@ def polygamma(n: int, input: Tensor) -> Tensor:
     if n < 0:
         raise RuntimeError("polygamma(n, x) does not support negative n.")
     check_tensor(input, "polygamma", "input", 2)
-    return digamma(input) if n == 0 else polygamma_row(input, n)  # type: ignore[no-any-return]
+    return digamma(input) if n == 0 else polygamma_row(input, n)
 
 
 @public("Tensor", name="polygamma", inplace=True)
@@ -225,8 +227,8 @@ def mvlgamma(input: Tensor, p: int) -> Tensor:
     check_tensor(input, "mvlgamma")
     total: Any = p * (p - 1) / 4 * math.log(math.pi)
     for j in range(p):
-        total = T.lgamma(input - j / 2) + total  # type: ignore[operator]
-    return total  # type: ignore[no-any-return]
+        total = T.lgamma(T.sub(input, j / 2)) + total
+    return total
 
 
 public("special", name="multigammaln", out=True)(mvlgamma)
@@ -236,6 +238,6 @@ mvlgamma.__name__ = "mvlgamma"
 @public("special", out=True)
 def spherical_bessel_j0(x: Tensor) -> Tensor:
     """Return sin(x) / x, 1 at 0."""
-    return T.sinc(x * (1 / math.pi))  # type: ignore[operator, no-any-return]
+    return T.sinc(T.mul(x, 1 / math.pi))
 
 

@@ -12,10 +12,11 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from .formats import LoadError
 from .safetensors import load_file as load_safetensors
 from .safetensors import save_file as save_safetensors
 
-__all__ = ["load", "load_safetensors", "save", "save_safetensors"]
+__all__ = ["LoadError", "load", "load_safetensors", "save", "save_safetensors"]
 
 _LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # how files before PyTorch 1.6 begin
 
@@ -120,7 +121,6 @@ def _load(file: Any, map_location: Any, map_from: str | None) -> Any:
 
 def _check_kind(file: Any) -> None:
     """Refuses files of other kinds, each with what to do about it."""
-    from .formats import LoadError
 
     file.seek(0)
     head = file.read(512)
@@ -219,3 +219,9 @@ def replace_file(path: str, write: Callable[[Any], None]) -> None:
         if os.path.exists(draft):
             os.unlink(draft)
         raise
+
+
+def __getattr__(name: str) -> Any:
+    from .._missing import explain
+
+    raise AttributeError(explain(name, __all__, __name__))

@@ -52,6 +52,7 @@ class Archive:
         self.file = file
         self.relocate = relocate
         self.map_from = map_from  # a path to map storages from instead of reading them
+        self.mapped: Any = None
         self.storages: dict[str, Storage] = {}
         try:
             self.length = file.seek(0, 2)
@@ -192,9 +193,10 @@ class Archive:
                 f"the tensors on it need {nbytes}: refused"
             )
         if self.map_from is not None and nbytes:
-            data = np.memmap(self.map_from, np.uint8, "c", self._start(info), (nbytes,)).view(
-                np.ndarray
-            )
+            if self.mapped is None:  # one map for all storages: systems allow only so many
+                self.mapped = np.memmap(self.map_from, np.uint8, "c").view(np.ndarray)
+            start = self._start(info)
+            data = self.mapped[start : start + nbytes]
         else:
             data = self._read(info)
         if self.big_endian != (np.dtype(">i4").isnative):

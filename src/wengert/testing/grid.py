@@ -19,6 +19,7 @@ from ..core.node import LEAF
 from ..core.op import TABLE, Fitted
 from ..core.state import Mode, pop_mode, push_mode
 from ..core.tensor import Tensor, wrap
+from ..late import load_all
 
 EPS = 1e-6
 
@@ -527,4 +528,5 @@ def covered(rows: Sequence[Row]) -> set[str]:
 
 def differentiable_ops() -> set[str]:
     """Return the names of all ops of the table that have rules."""
+    load_all()
     return {name for name, op in TABLE.items() if op.differentiable}

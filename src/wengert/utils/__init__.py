@@ -9,6 +9,7 @@ import importlib
 from typing import Any
 
 _MODULES = ("data", "dlpack", "hooks")
+__all__ = [*_MODULES]
 
 
 def __getattr__(name: str) -> Any:

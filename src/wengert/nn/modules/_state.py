@@ -285,7 +285,7 @@ class StateMethods:
                 if strict:
                     missing_keys.append(key)
                 continue
-            value, problem = _fitting(key, member, state_dict[key], assign)
+            value, problem = _fitting(key, member, state_dict[key])
             if problem is not None:
                 error_msgs.append(problem)
                 continue
@@ -339,7 +339,7 @@ def _quoted(key: str) -> str:
     return f'"{key}"'
 
 
-def _fitting(key: str, member: Tensor, value: Any, assign: bool) -> tuple[Any, str | None]:
+def _fitting(key: str, member: Tensor, value: Any) -> tuple[Any, str | None]:
     """The value to store under `key`, or what is wrong with it."""
     if not isinstance(value, Tensor):
         return None, (

@@ -1,5 +1,9 @@
 """Helpers around parameters and gradients."""
 
+from __future__ import annotations
+
+from typing import Any
+
 from .clip_grad import (
     clip_grad_norm_,
     clip_grad_value_,
@@ -16,3 +20,9 @@ __all__ = [
     "parameters_to_vector",
     "vector_to_parameters",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    from ..._missing import explain
+
+    raise AttributeError(explain(name, __all__, __name__))

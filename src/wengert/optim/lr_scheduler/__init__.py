@@ -1,5 +1,9 @@
 """Schedules of the learning rate."""
 
+from __future__ import annotations
+
+from typing import Any
+
 from .base import LRScheduler
 from .composed import ReduceLROnPlateau, SequentialLR
 from .cosine import CosineAnnealingLR, CosineAnnealingWarmRestarts, OneCycleLR
@@ -32,3 +36,9 @@ __all__ = [
     "SequentialLR",
     "StepLR",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    from ..._missing import explain
+
+    raise AttributeError(explain(name, __all__, __name__))
