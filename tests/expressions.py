@@ -11,6 +11,8 @@ import numpy as np
 
 import wengert
 
+REFUSALS = (RuntimeError, IndexError, ValueError, TypeError, NotImplementedError)
+
 
 def names(torch, leaves=False):
     """What an expression may use: some tensors, indices and masks, and helpers that write."""
@@ -67,7 +69,7 @@ def outcome(expression, torch):
         warnings.simplefilter("ignore")
         try:
             result = eval(expression, names(torch))
-        except Exception as error:
+        except REFUSALS as error:
             return "error", type(error).__name__, str(error)
     out = []
     for r in several(result):

@@ -313,8 +313,26 @@ def _backward(
     >>> x.grad
     tensor(4.)
     """
+    s, e = self._spec, self._edge
+    if (
+        gradient is None
+        and inputs is None
+        and e is not None
+        and not create_graph
+        and s.cpu
+        and s.numel == 1
+        and not s.dtype.is_complex
+    ):  # a real loss: nothing to check
+        one = _ones[s.np.char].copy() if not s.shape and s.np.char in _ones else np.ones(s.shape, s.np)
+        before = state.set_grad_enabled(False)
+        try:
+            engine.run(((e, one),), leaves=True, retain=bool(retain_graph))
+        finally:
+            state.set_grad_enabled(before)
+        return
     backward(self, gradient, retain_graph, create_graph, inputs=inputs)
 
 
+_ones = {c: np.array(1, c) for c in "efd"}
 _backward.__name__ = _backward.__qualname__ = "backward"
 Tensor.backward = _backward  # type: ignore[attr-defined]

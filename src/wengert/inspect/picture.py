@@ -11,7 +11,8 @@ from html import escape
 from ..core.tensor import Tensor
 from .graph import Box, graph_of
 
-WIDTH, HEIGHT, GAP_X, GAP_Y = 190, 40, 50, 16
+HEIGHT, GAP_X, GAP_Y = 34, 44, 14
+LETTER, MARGIN = 6.9, 14  # width of an average letter at this font size; the edge of the picture
 
 
 def to_svg(tensor: Tensor, names: dict[str, Tensor] | None = None, limit: int = 400) -> str:
@@ -29,10 +30,15 @@ def to_svg(tensor: Tensor, names: dict[str, Tensor] | None = None, limit: int = 
         raise ValueError(f"the graph has {len(boxes)} nodes; to_svg draws up to {limit} (limit=)")
     columns = _columns(boxes)
     rows = _rows(boxes, columns)
-    x = {k: 20 + c * (WIDTH + GAP_X) for k, c in columns.items()}
-    y = {k: 20 + r * (HEIGHT + GAP_Y) for k, r in rows.items()}
-    width = max(x.values()) + WIDTH + 20
-    height = int(max(y.values())) + HEIGHT + 20
+    wide = [0] * (1 + max(columns.values()))
+    for b in boxes:
+        c = columns[b.key]
+        wide[c] = max(wide[c], int(len(_label(b)) * LETTER) + 24)
+    left = [MARGIN + sum(wide[:c]) + c * GAP_X for c in range(len(wide))]
+    x = {k: left[c] for k, c in columns.items()}
+    y = {k: MARGIN + r * (HEIGHT + GAP_Y) for k, r in rows.items()}
+    width = left[-1] + wide[-1] + MARGIN
+    height = int(max(y.values())) + HEIGHT + MARGIN
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" '
         f'height="{height}" font-family="sans-serif" font-size="13" role="img" '
@@ -40,26 +46,30 @@ def to_svg(tensor: Tensor, names: dict[str, Tensor] | None = None, limit: int = 
     ]
     for b in boxes:
         for i in b.inputs:
-            x0, y0 = x[i] + WIDTH, y[i] + HEIGHT / 2
+            x0, y0 = x[i] + wide[columns[i]], y[i] + HEIGHT / 2
             x1, y1 = x[b.key], y[b.key] + HEIGHT / 2
-            bend = max(20.0, (x1 - x0) / 2)
+            bend = max(GAP_X / 2, (x1 - x0) / 2)
             parts.append(
                 f'<path d="M{x0} {y0:.0f} C{x0 + bend:.0f} {y0:.0f} {x1 - bend:.0f} {y1:.0f} {x1} '
                 f'{y1:.0f}" fill="none" stroke="#8a94a6" stroke-width="1.4"/>'
             )
-    parts += [_draw(b, x[b.key], y[b.key]) for b in boxes]
+    parts += [_draw(b, x[b.key], y[b.key], wide[columns[b.key]]) for b in boxes]
     return "".join([*parts, "</svg>"])
 
 
-def _draw(b: Box, x: float, y: float) -> str:
-    fill, stroke = ("#e8f3ec", "#2f7d4f") if b.leaf else ("#eef2fb", "#3b5bab")
+def _label(b: Box) -> str:
     text = f"{b.label} ({b.detail})" if b.leaf else b.label
-    short = text if len(text) <= 27 else text[:26] + "…"
+    return text if len(text) <= 44 else text[:41] + "..."
+
+
+def _draw(b: Box, x: float, y: float, width: int) -> str:
+    fill, stroke = ("#e8f3ec", "#2f7d4f") if b.leaf else ("#eef2fb", "#3b5bab")
+    whole = f"{b.label} ({b.detail})" if b.leaf else b.label
     return (
-        f'<g><title>{escape(text)}</title><rect x="{x}" y="{y:.0f}" width="{WIDTH}" height="{HEIGHT}" '
-        f'rx="{3 if b.leaf else 18}" fill="{fill}" stroke="{stroke}"/>'
-        f'<text x="{x + WIDTH / 2:.0f}" y="{y + 25:.0f}" text-anchor="middle" fill="#1d2433">'
-        f"{escape(short)}</text></g>"
+        f'<g><title>{escape(whole)}</title><rect x="{x}" y="{y:.0f}" width="{width}" height="{HEIGHT}" '
+        f'rx="{3 if b.leaf else HEIGHT // 2}" fill="{fill}" stroke="{stroke}"/>'
+        f'<text x="{x + width / 2:.0f}" y="{y + HEIGHT / 2 + 4.5:.0f}" text-anchor="middle" '
+        f'fill="#1d2433">{escape(_label(b))}</text></g>'
     )
 
 

@@ -99,6 +99,17 @@ def silu_backward(g: Array, x: Array) -> Array:
     return g * (s * (1 + x * (1 - s)))
 
 
+def _linear_part(b: Array, threshold: float) -> Array | None:
+    """Where softplus is the identity; None if that is nowhere, or makes no difference.
+
+    Beyond 17 the exponential is below the precision of float32.
+    """
+    if b.dtype.itemsize <= 4 and threshold >= 17:
+        return None
+    above = b > threshold
+    return above if above.any() else None
+
+
 @widened
 def softplus(x: Array, beta: float, threshold: float) -> Array:
     """log(1 + exp(beta x)) / beta, and x itself where beta x is above the threshold."""
@@ -107,16 +118,16 @@ def softplus(x: Array, beta: float, threshold: float) -> Array:
     out += at_least(b, 0)
     if beta != 1:
         out /= beta
-    above = b > threshold
-    return choose(above, x, out) if above.any() else out
+    above = _linear_part(b, threshold)
+    return out if above is None else choose(above, x, out)
 
 
 @widened
 def softplus_backward(g: Array, x: Array, beta: float, threshold: float) -> Array:
     b = x if beta == 1 else x * beta
-    above = b > threshold
     slope = sigmoid(b)
-    return choose(above, g, g * slope) if above.any() else g * slope
+    above = _linear_part(b, threshold)
+    return g * slope if above is None else choose(above, g, g * slope)
 
 
 def _tanh_softplus(x: Array) -> Array:

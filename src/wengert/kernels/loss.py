@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .activation import sigmoid
-from .numeric import HALF, SINGLE, Array, at_least, at_most, keep
+from .numeric import HALF, MANY, SINGLE, Array, at_least, at_most, keep
 
 
 def reduced(loss: Array, reduction: str) -> Any:
@@ -20,51 +20,71 @@ def reduced(loss: Array, reduction: str) -> Any:
     return total / loss.size if loss.size else total / total.dtype.type(0)
 
 
+def _total(value: Any, x: Array, y: Array, c: Any) -> Any:
+    """The sum of value(x, y, c); large arrays in blocks, so that no temporary leaves the cache."""
+    if x.size <= MANY or not (x.flags.c_contiguous and y.flags.c_contiguous):
+        return np.add.reduce(value(x, y, c), None)
+    x, y, total = x.reshape(-1), y.reshape(-1), 0.0
+    for i in range(0, x.size, MANY):
+        cut = slice(i, i + MANY)
+        total += float(np.add.reduce(value(x[cut], y[cut], c)))
+    return x.dtype.type(total)
+
+
 def fused(value: Any) -> Any:
     """Make a kernel (x, y, c, reduction) of the loss of each element; float16 computes in float32."""
 
     def kernel(x: Array, y: Array, c: Any, reduction: str) -> Any:
-        if x.dtype is not HALF:
-            return reduced(value(x, y, c), reduction)
-        wide = reduced(value(x.astype(SINGLE), y.astype(SINGLE), c), reduction)
-        return np.asarray(wide).astype(HALF)
+        if x.dtype is HALF:
+            return np.asarray(kernel(x.astype(SINGLE), y.astype(SINGLE), c, reduction)).astype(HALF)
+        if reduction == "none":
+            return value(x, y, c)
+        total = _total(value, x, y, c)
+        if reduction == "sum":
+            return total
+        return total / x.size if x.size else total / total.dtype.type(0)
 
     return kernel
+
+
+@fused
+def _squares(x: Array, y: Array, c: None) -> Array:
+    d = x - y
+    d *= d
+    return d
 
 
 _FEW = 4096  # squares of up to so many elements are summed by one dot product
 
 
 def mse(x: Array, y: Array, c: None, reduction: str) -> Any:
+    """(x - y)^2."""
+    if reduction == "none" or not 0 < x.size <= _FEW or x.dtype is HALF:
+        return _squares(x, y, c, reduction)
     d = np.subtract(x, y)
-    if reduction == "none" or d.dtype is HALF:
-        return squares(x, y, c, reduction)
-    if 0 < d.size <= _FEW:
-        total = np.vdot(d, d)
-        return total / d.size if reduction == "mean" else total
-    return reduced(d * d, reduction)
-
-
-@fused
-def squares(x: Array, y: Array, c: None) -> Array:
-    d = x - y
-    return d * d
+    total = np.vdot(d, d)
+    return total / d.size if reduction == "mean" else total
 
 
 @fused
 def smooth_l1(x: Array, y: Array, beta: float) -> Array:
     """d^2 / (2 beta) below beta, |d| - beta / 2 above."""
-    size = np.abs(x - y)
-    low = at_most(size, beta)
-    return low * low * (0.5 / beta) + (size - low)
+    return _huber(x, y, beta) / beta
 
 
 @fused
 def huber(x: Array, y: Array, delta: float) -> Array:
     """d^2 / 2 below delta, delta (|d| - delta / 2) above."""
+    return _huber(x, y, delta)
+
+
+def _huber(x: Array, y: Array, delta: float) -> Array:
+    """With low = min(|d|, delta), both branches are low (|d| - low / 2)."""
     size = np.abs(x - y)
     low = at_most(size, delta)
-    return low * low * 0.5 + (size - low) * delta
+    size -= low * 0.5
+    size *= low
+    return size
 
 
 @fused
