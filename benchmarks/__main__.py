@@ -55,7 +55,7 @@ def main() -> int:
     names = [n for n in names if options.only in n]
     found: dict[str, dict[str, dict[str, float]]] = {n: {} for n in names}
     print(f"{platform.processor() or platform.machine()}, Python {platform.python_version()}, load "
-          f"{os.getloadavg()[0]:.1f}; CPU time on one core, best of {options.rounds} interleaved rounds\n")  # fmt: skip
+          f"{os.getloadavg()[0]:.1f}; CPU time on one core, fastest of {options.rounds} interleaved rounds\n")  # fmt: skip
     for case in names:
         for _ in range(options.rounds if "10^6 deep" not in case else 1):
             for library in libraries:

@@ -6,7 +6,7 @@ autograd.Function, inference mode, saved-tensor hooks, the functional API, forwa
 from __future__ import annotations
 
 import pytest
-from against import leaf, not_yet, raises, torch
+from against import leaf, raises, torch
 
 functional = torch.autograd.functional
 
@@ -165,7 +165,6 @@ def test_gradient_edge_of_a_constant():
         torch.autograd.graph.get_gradient_edge(torch.ones(3))
 
 
-@not_yet("saved-tensor hooks come with checkpointing")
 def test_saved_tensor_hooks_disabled():
     x = leaf(3)
     with (
@@ -176,7 +175,6 @@ def test_saved_tensor_hooks_disabled():
         x * x
 
 
-@not_yet("saved-tensor hooks come with checkpointing")
 def test_unpack_hook_returns_a_number():
     x = leaf(3)
     with torch.autograd.graph.saved_tensors_hooks(lambda t: t, lambda t: 3):
@@ -188,7 +186,6 @@ def test_unpack_hook_returns_a_number():
         y.backward()
 
 
-@not_yet("saved-tensor hooks come with checkpointing")
 def test_pack_hook_changes_its_input():
     x = leaf(3) * 1
     with (

@@ -162,6 +162,19 @@ def test_versions_count_every_way_of_writing():
         assert x._version == n
 
 
+def test_byte_masks_are_deprecated_but_work():
+    byte = torch.tensor([1, 0, 1], dtype=torch.uint8)
+    with pytest.warns(UserWarning, match="indexing with dtype torch.uint8"):
+        assert torch.arange(3)[byte].tolist() == [0, 2]
+    with pytest.warns(UserWarning, match="uint8 condition tensor"):
+        assert torch.where(byte, torch.ones(3), 0.0).tolist() == [1, 0, 1]
+
+
+def test_casting_complex_to_real_warns():
+    with pytest.warns(UserWarning, match="discards the imaginary part"):
+        assert torch.zeros(1).copy_(torch.tensor([1 + 2j])).tolist() == [1]
+
+
 def test_assignment_takes_numpy_arrays_too():
     x = torch.zeros(2, 2)
     x[0] = np.array([1.0, 2.0])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 
 import pytest
-from against import leaf, not_yet, raises, torch
+from against import leaf, raises, torch
 
 grad = torch.autograd.grad
 
@@ -91,7 +91,6 @@ def test_M_30_hooks_see_the_sum_of_all_uses():
     assert len(seen) == 2
 
 
-@not_yet("hooks on several tensors come with the graph tools")
 @pytest.mark.parametrize(("mode", "expected"), [("all", [[3.0, 2.0]]), ("any", [None])])
 def test_M_31_hooks_on_several_tensors(mode, expected):
     x, y = leaf(1), leaf(1)
@@ -108,7 +107,6 @@ def test_M_31_hooks_on_several_tensors(mode, expected):
     assert calls == expected
 
 
-@not_yet("hooks on several tensors come with the graph tools")
 def test_M_31_missing_gradients_are_none():
     x, y, unused = leaf(1), leaf(1), leaf(1)
     calls = []

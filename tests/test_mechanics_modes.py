@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 import pytest
-from against import leaf, not_yet, raises, torch
+from against import leaf, raises, torch
 
 
 def test_M_60_inference_tensors():
@@ -152,7 +152,6 @@ def test_M_62_flags_and_parameters_inside_no_grad():
     assert (x * 2).requires_grad
 
 
-@not_yet("saved-tensor hooks come with checkpointing")
 def test_M_63_saved_tensor_hooks():
     packed, unpacked = [], []
 
@@ -175,7 +174,6 @@ def test_M_63_saved_tensor_hooks():
     assert (a.grad.item(), b.grad.item()) == (3.0, 2.0)
 
 
-@not_yet("saved-tensor hooks come with checkpointing")
 def test_M_63_only_the_innermost_pair_applies():
     calls = []
     x = leaf(1)
@@ -191,7 +189,6 @@ def test_M_63_only_the_innermost_pair_applies():
     assert calls == ["inner"]
 
 
-@not_yet("saved-tensor hooks come with checkpointing")
 def test_M_63_saved_values_may_be_changed_when_allowed():
     with torch.autograd.graph.allow_mutation_on_saved_tensors():
         x = leaf(3)

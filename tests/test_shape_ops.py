@@ -41,7 +41,7 @@ q.transpose(0, 2).ravel()
 x.t()
 v.t()
 s.t()
-q.T
+x.T
 q.mT
 x.H
 c.H
@@ -565,6 +565,15 @@ def test_view_and_numpy_agree_on_when_memory_can_be_looked_at_anew():
                 x.view(target)
         else:
             np.testing.assert_array_equal(x.view(target).numpy(), expected)
+
+
+def test_reversing_all_dims_by_T_is_deprecated_but_works():
+    with pytest.warns(UserWarning, match="on tensors of dimension other than 2"):
+        assert torch.ones(2, 3, 4).T.shape == (4, 3, 2)
+
+
+def test_reversed_gives_a_tensor():
+    assert reversed(torch.tensor([[1, 2], [3, 4]])).tolist() == [[3, 4], [1, 2]]
 
 
 def test_meshgrid_asks_for_its_indexing():

@@ -107,7 +107,8 @@ def function(name: str, f: Any, method: bool = False, indent: str = "") -> str:
     said = doc(f)
     body = f'\n{indent}    """{said}"""\n' if said and len(said) < 200 else " ...\n"
     ignore = "  # type: ignore[override]" if method and name in ("__eq__", "__ne__") else ""
-    return f"{indent}def {name}{signature(f, name, method)}:{ignore}{body}"
+    head = f"{indent}def {name}{signature(f, name, method)}:"
+    return head + (ignore + body if "\n" in body.rstrip("\n") else body.rstrip("\n") + ignore + "\n")
 
 
 PRELUDE = """from __future__ import annotations
@@ -171,7 +172,7 @@ def package_stub() -> str:
     lines = [HEAD, PRELUDE]
     lines.append("from . import autograd as autograd\n")
     modules = sorted(
-        m for m in wengert._LAZY_MODULES  # noqa: SLF001
+        m for m in wengert._LAZY_MODULES
         if (ROOT / m).is_dir() or (ROOT / f"{m}.py").exists()
     )  # fmt: skip
     lines += [f"from . import {m} as {m}\n" for m in modules]
@@ -182,10 +183,10 @@ def package_stub() -> str:
                  "from .autograd.grad_mode import is_inference as is_inference, set_grad_enabled as set_grad_enabled\n"
                  "from .autograd.grad_mode import is_inference_mode_enabled as is_inference_mode_enabled\n"
                  "from .kernels.dtypes import dtype as dtype, dtype as _dtype, finfo as finfo, iinfo as iinfo\n")  # fmt: skip
-    for name, module in sorted(wengert._LAZY_NAMES.items()):  # noqa: SLF001
+    for name, module in sorted(wengert._LAZY_NAMES.items()):
         lines.append(f"from .{module} import {name} as {name}\n")
     lines.append("\n__version__: _str\n")
-    taken = {"dtype", "finfo", "iinfo", "device", "Size", "Tensor", *wengert._LAZY_NAMES}  # noqa: SLF001
+    taken = {"dtype", "finfo", "iinfo", "device", "Size", "Tensor", *wengert._LAZY_NAMES}
     dtype = type(wengert.float32)
     for name, value in sorted(vars(wengert).items()):
         if isinstance(value, dtype) and not name.startswith("_"):

@@ -48,7 +48,7 @@ globals().update(_dtypes.NAMES)  # last: float, int and bool hide Python's own f
 
 # what loads when it is touched: module -> names it offers here
 _LAZY_MODULES = frozenset(
-    "nn optim utils linalg special fft random cuda profiler testing inspect serialization "
+    "nn optim utils linalg special random cuda profiler testing inspect serialization "
     "return_types alias version cli".split()
 )
 _LAZY_NAMES = {
@@ -86,5 +86,13 @@ def __getattr__(name: str) -> _Any:
     raise AttributeError(explain(name, [*globals(), *_LAZY_MODULES, *_LAZY_NAMES, *_late.names("torch")]))
 
 
+# what `from wengert import *` gives: as in PyTorch functions, types and constants, no modules
+__all__ = sorted(  # noqa: PLE0605 (most names come from the table)
+    {n for n, v in globals().items() if n[0] != "_" and type(v) not in (type(_warnings), type(annotations))}
+    | _LAZY_NAMES.keys()
+    | set(_late.names("torch"))
+)
+
+
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LAZY_MODULES, *_LAZY_NAMES, *_late.names("torch")} - {"_API", "_Any"})
+    return sorted({*__all__, *_LAZY_MODULES, "autograd", "__version__"})

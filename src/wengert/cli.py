@@ -52,7 +52,11 @@ def main(argv: list[str] | None = None) -> int:
     if options.command == "tour":
         from .tour import tour
 
-        return tour(options.report, epochs=options.epochs, seed=options.seed, quiet=options.quiet)
+        try:
+            return tour(options.report, epochs=options.epochs, seed=options.seed, quiet=options.quiet)
+        except KeyboardInterrupt:
+            print("\ninterrupted", file=sys.stderr)
+            return 130
     return info()
 
 

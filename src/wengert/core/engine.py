@@ -41,11 +41,29 @@ def run(
     `leaves`, adds what arrives at leaves to their `.grad`. Only nodes on a path to `inputs` run,
     if any are given. A node that has run drops what it saved unless `retain`.
     """
+    if state.WATCH_RUNS is None:
+        return _run(roots, inputs, leaves, retain, create)
+    roots, inputs = list(roots), list(inputs)
+    with state.WATCH_RUNS(roots, inputs):
+        return _run(roots, inputs, leaves, retain, create)
+
+
+def _run(
+    roots: Iterable[tuple[Node, Any]], inputs: Iterable[Node], leaves: bool, retain: bool,
+    create: bool,
+) -> dict[Node, Any]:  # fmt: skip
+    want = set(inputs)
+    if state.GROUPS:
+        from . import groups
+
+        if not groups.is_named(roots):
+            roots = list(roots)
+            with groups.Run(roots, want):
+                return run(roots, inputs=want, leaves=leaves, retain=retain, create=create)
     pending: dict[Node, Any] = {}
     ready: list = []
     at_leaf: list[Node] = []
     caught: dict[Node, Any] = {}
-    want = set(inputs)
     anomaly = state.ANOMALY
     for node, g in roots:
         have = pending.get(node)
@@ -135,12 +153,14 @@ def run(
 def _finish(
     leaf: Node, g: Any, caught: dict, want: set[Node], leaves: bool, create: bool
 ) -> None:
-    """Hand the complete cotangent of a leaf over."""
+    """Hand the complete cotangent of a leaf over, if somebody wants it."""
+    if want and leaf not in want:
+        return
     if leaf.hooks is not None:
         g = hooks.before(leaf, g, create)
     if leaf in want:
         caught[leaf] = g
-    if leaves and (not want or leaf in want):
+    if leaves:
         if state.ANOMALY is not None:
             state.ANOMALY.accumulate(_accumulate, leaf, g, create)
         else:
@@ -230,6 +250,8 @@ def _accumulate(leaf: Node, g: Any, create: bool) -> None:
         elif create or have._edge is not None or not have._spec.plain:
             leaf.out = have + wrap(g)
         else:
+            if state.BEFORE_WRITE is not None:
+                state.BEFORE_WRITE(have._array)
             np.add(have._array, g, out=have._array, casting="unsafe")
             x = have._ext
             if x is not None and x.storage is not None:

@@ -74,6 +74,15 @@ def bump(t: Tensor, where: Any = None) -> None:
     storage_of(t).stamp(tick(), where if where is not None else caller())
 
 
+def before_write(array: np.ndarray) -> None:
+    """Tell whoever keeps values that share this memory that it is about to be written.
+
+    `check_writable` does so; who writes raw memory without asking it calls this.
+    """
+    if state.BEFORE_WRITE is not None:
+        state.BEFORE_WRITE(array)
+
+
 def check_writable(t: Tensor, tracked: bool) -> None:
     """Raise if `t` must not be written in place here; nothing has been changed yet."""
     x = t._ext
@@ -96,6 +105,8 @@ def check_writable(t: Tensor, tracked: bool) -> None:
         raise RuntimeError(
             f"can't write in place: the {errors.described(t)} looks at read-only memory; clone() it"
         )
+    if state.BEFORE_WRITE is not None:
+        state.BEFORE_WRITE(t._array)
 
 
 def _refused_view(t: Tensor, what: str) -> str:
@@ -295,7 +306,7 @@ def follow_tensor(t: Tensor, chain: tuple) -> Tensor:
 
 def _unreplay_kernel(g: Any, spec: Any, chain: tuple) -> Any:
     out = np.zeros(spec.shape, g.dtype if g.dtype.kind == "c" or spec.np.kind != "c" else spec.np)
-    view = follow(out, chain)
+    out, view = _viewed(out, chain)
     if _overlaps(view):  # expand, unfold: elements that the view shows several times add up
         where = follow(np.arange(out.size).reshape(out.shape), chain)
         np.add.at(out.reshape(-1), where, g)
@@ -316,14 +327,23 @@ def _overlaps(a: np.ndarray) -> bool:
 
 
 def _cut_kernel(g: Any, chain: tuple) -> Any:
-    out = np.array(g)
-    follow(out, chain)[...] = 0
+    out, view = _viewed(np.array(g, order="C"), chain)
+    view[...] = 0
     return out
+
+
+def _viewed(array: Any, chain: tuple) -> tuple[Any, Any]:
+    """Return (array, its view): a base in column order may only be viewed in column order."""
+    try:
+        return array, follow(array, chain)
+    except RuntimeError:
+        array = np.asfortranarray(array)
+        return array, follow(array, chain)
 
 
 # a view of the new base, for views whose base was written in place
 REPLAY = Op(
-    "linear", "replay(x, *, chain)", lambda x, chain: np.array(follow(x, chain)),
+    "linear", "replay(x, *, chain)", lambda x, chain: np.array(_viewed(np.ascontiguousarray(x), chain)[1]),
     {"x": lambda xp, g, x_spec, chain: xp.unreplay(g, x_spec, chain)}, node="AsStridedBackward0",
 )  # fmt: skip
 UNREPLAY = Op(

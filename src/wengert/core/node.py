@@ -38,6 +38,7 @@ class Node:
     edges: tuple
     seq: int
     hooks: Any
+    original: Any = None  # the node that a `packed.Twin` stands for
 
     def name(self) -> str:
         """Return the name of this node, such as `MulBackward0`."""
@@ -209,8 +210,12 @@ def _saved(self: Node, name: str) -> Any:
 
     Only the public classes have this: a `__getattr__` on Node itself would slow every access.
     """
-    if name.startswith(("_saved_", "_raw_saved_")):
-        return self.op.saved_attribute(self, name.removeprefix("_raw").removeprefix("_saved_"))
+    if name.startswith("_saved_"):
+        return self.op.saved_attribute(self, name.removeprefix("_saved_"))
+    if name.startswith("_raw_saved_"):
+        from .packed import raw_saved
+
+        return raw_saved(self, name.removeprefix("_raw_saved_"))
     raise AttributeError(f"{public_name(self)!r} object has no attribute {name!r}")
 
 

@@ -319,6 +319,7 @@ def share(t: Tensor, edge: Node | None = None) -> Tensor:
 def made_by(n: Node) -> Any:
     """Return the saved result as a tensor that again hangs on the node that made it."""
     out = n.out
+    n = n.original or n
     if out.__class__ is tuple:
         from .node import port
 

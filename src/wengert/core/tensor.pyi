@@ -68,7 +68,7 @@ class Tensor:
     def __dlpack__(self, *, stream: Any = None, max_version: _tuple[_int, _int] | None = None, dl_device: _tuple[_int, _int] | None = None, copy: _bool | None = None) -> Any:
         """Export the memory of this tensor; BufferError where that is not possible."""
     def __dlpack_device__(self) -> _tuple[_int, _int]: ...
-    def __eq__(self, y: Any) -> Any:  # type: ignore[override] ...
+    def __eq__(self, y: Any) -> Any: ...  # type: ignore[override]
     def __float__(self) -> _float: ...
     def __floordiv__(self, other: Any) -> Tensor:
         """Divide and round down; differentiating it is an error, as in PyTorch."""
@@ -120,7 +120,7 @@ class Tensor:
         """Remainder with the sign of the divisor (Python's %)."""
     def __mul__(self, other: Any) -> Tensor:
         """Multiply element by element, with broadcasting and promotion."""
-    def __ne__(self, y: Any) -> Any:  # type: ignore[override] ...
+    def __ne__(self, y: Any) -> Any: ...  # type: ignore[override]
     def __neg__(self) -> Tensor: ...
     def __or__(self, other: Any) -> Tensor:
         """Bitwise or of integer tensors, element by element."""

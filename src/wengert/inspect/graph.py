@@ -111,7 +111,8 @@ def to_dot(tensor: Tensor, names: dict[str, Tensor] | None = None) -> str:
     """
     lines = ["digraph {", '  rankdir="LR";']
     for b in graph_of(tensor, names):
-        label = b.label if not b.leaf else f"{b.label}\\n({b.detail})"
+        label = b.label.replace("\\", "\\\\").replace('"', '\\"')
+        label = f"{label}\\n({b.detail})" if b.leaf else label
         shape = "box" if b.leaf else "ellipse"
         lines.append(f'  n{b.key} [label="{label}", shape={shape}];')
         lines += [f"  n{i} -> n{b.key};" for i in b.inputs]

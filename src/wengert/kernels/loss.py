@@ -112,15 +112,17 @@ def soft_margin(x: Array, y: Array, c: None) -> Array:
     return np.log1p(np.exp(-np.abs(z))) - at_most(z, 0)
 
 
-def weighted_bce_with_logits(x: Array, y: Array, z: Array | None, w: Array | None, reduction: str) -> Any:
+def weighted_bce_with_logits(
+    x: Array, y: Array, z: Array | None, w: Array | None, reduction: str
+) -> Any:
     """z (log(1 + e^-x) (1 + (w - 1) y) + (1 - y) x)."""
-    d = x.dtype
-    if d is HALF:
-        wide: Any = [None if a is None else a.astype(SINGLE) for a in (x, y, z, w)]
-        return np.asarray(weighted_bce_with_logits(*wide, reduction)).astype(HALF)
+    half = x.dtype is HALF
+    if half:
+        x, y, z, w = (None if a is None else a.astype(SINGLE) for a in (x, y, z, w))
     fall = np.log1p(np.exp(-np.abs(x))) - at_most(x, 0)
     out = (1 - y) * x + (fall if w is None else fall * ((w - 1) * y + 1))
-    return reduced(out if z is None else out * z, reduction)
+    total = reduced(out if z is None else out * z, reduction)
+    return np.asarray(total).astype(HALF) if half else total
 
 
 def bce_with_logits_slope(x: Array, y: Array) -> Array:

@@ -222,6 +222,14 @@ def flip(self: Tensor, *dims: Any) -> Tensor:
     return _flip(self, as_ints(dims, "flip", "dims"))
 
 
+def _reversed(self: Tensor) -> Tensor:
+    """The tensor with the order along its first dim reversed."""
+    return flip_op(self, (0,)) if self._spec.ndim else self
+
+
+public("Tensor", name="__reversed__")(_reversed)
+
+
 @public("torch", "Tensor")
 def fliplr(input: Tensor) -> Tensor:
     """Reverse the order along dim 1."""

@@ -5,6 +5,7 @@ PyTorch's rules, which differ from NumPy's where ints meet index arrays: ints se
 
 from __future__ import annotations
 
+import warnings
 from operator import index as to_int
 from typing import Any
 
@@ -168,6 +169,13 @@ def _read(item: Any) -> Any:
             raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
         if s.ndim == 0:
             return item._array.item()
+        if s.dtype.name == "uint8":
+            warnings.warn(
+                "indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool "
+                "instead.",
+                UserWarning,
+                stacklevel=4,
+            )
         return item
     if isinstance(item, (np.ndarray, list, tuple, range)):
         a = np.asarray([_plain(i) for i in item]) if isinstance(item, (list, tuple)) else np.asarray(item)

@@ -1,7 +1,8 @@
 """Losses that are one op each: the value, its reduction and the gradient in one recorded call.
 
 `pointwise` makes the row of a loss of pairs of elements from the value of each pair (a kernel) and
-its slopes (over xp, so they differentiate again). Composed losses are in ranking.py.
+its slopes (over xp, so they differentiate again). Those that know a class are in cross_entropy.py,
+composed ones in ranking.py.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ from ..core.tensor import Tensor
 from ..kernels import loss as k
 from ..kernels.dims import broadcast_shapes
 from .checking import check_float, check_tensor
-from .softmax import log_softmax_row
 
 T: Any = TENSORS
 
@@ -168,22 +168,6 @@ weighted_logits_row = primitive(
     jvp=lambda xp, xs, ts, out, params: _reduce(xp, _tangent(_logits_slopes(xp, *xs), ts), *params),
     node="BinaryCrossEntropyWithLogitsBackward0",
     saved={"y": "target", "z": "weight", "w": "pos_weight"},
-)  # fmt: skip
-
-nll_row = primitive(
-    "opaque", "nll_loss(x, y, z?, *, ignore_index, reduction, spatial)", k.nll,
-    x=lambda xp, g, y, z, x_spec, ignore_index, reduction, spatial:
-    xp.nll_loss_backward(g, y, z, tuple(x_spec.shape), ignore_index, reduction, spatial),
-    jvp=lambda xp, xs, ts, out, params: xp.nll_loss(ts[0], xs[1], xs[2], *params),
-    node=lambda rest: "NllLoss2DBackward0" if rest[2] else "NllLossBackward0",
-    saved={"y": "target", "z": "weight"},
-)  # fmt: skip
-
-primitive(
-    "opaque", "nll_loss_backward(x, y, z?, *, shape, ignore_index, reduction, spatial)", k.nll_backward,
-    x=lambda xp, g, y, z, ignore_index, reduction, spatial:
-    xp.nll_loss(g, y, z, ignore_index, reduction, spatial),
-    jvp=lambda xp, xs, ts, out, params: xp.nll_loss_backward(ts[0], xs[1], xs[2], *params),
 )  # fmt: skip
 
 
@@ -431,104 +415,3 @@ def soft_margin_loss(
         target = T.cast(target, input._spec.dtype)
     input, target = alike(input, target)
     return soft_margin_row(input, target, None, reduction)
-
-
-# ---------------------------------------------------------------- the true class
-@public("F")
-def nll_loss(
-    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
-    ignore_index: int = -100, reduce: bool | None = None, reduction: str = "mean",
-) -> Tensor:  # fmt: skip
-    """Return minus the input at the target's class: the negative log-likelihood of log-probabilities.
-
-    `input` is (N, C), (C,) or (N, C, d1, ...), `target` int64 class numbers of shape (N,), () or
-    (N, d1, ...). Targets equal to `ignore_index` don't count; `weight` (C) weighs the classes, and
-    the mean is weighted.
-    """
-    reduction = reduction_of(size_average, reduce, reduction)
-    check_tensor(input, "nll_loss")
-    check_tensor(target, "nll_loss", "target", 2)
-    x, t = input._spec, target._spec
-    _check_classes(x, t, weight)
-    check_float(input, "nll_loss", "nll_loss_out_frame")
-    return nll_row(
-        input, target, weight, ignore_index, reduction, x.ndim > 2
-    )
-
-
-def _check_classes(x: Any, t: Any, weight: Tensor | None) -> None:
-    if x.ndim == 0:
-        raise ValueError(f"Expected 1 or more dimensions (got {x.ndim})")
-    if x.ndim > 1 and t.ndim and x.shape[0] != t.shape[0]:
-        raise ValueError(
-            f"Expected input batch_size ({x.shape[0]}) to match target batch_size ({t.shape[0]})."
-        )
-    if x.ndim <= 2:
-        if t.ndim > 1:
-            raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
-        if x.ndim == 2 and t.ndim == 0:
-            raise ValueError(
-                f"Expected input batch_size ({x.shape[0]}) to match target batch_size (1)."
-            )
-    else:
-        expected = (x.shape[0], *x.shape[2:])
-        if t.shape != expected:
-            raise RuntimeError(f"Expected target size {list(expected)}, got {list(t.shape)}")
-    classes = x.shape[1] if x.ndim > 1 else x.shape[0]
-    if t.dtype.name not in ("int64", "uint8"):
-        raise RuntimeError(
-            f"expected target dtype to be Long or Byte, but got {t.dtype.scalar_name}; class "
-            "numbers are int64 (target.long())"
-        )
-    if weight is not None and weight._spec.shape != (classes,):
-        raise RuntimeError(
-            f"weight tensor should be defined either for all {classes} classes or no classes but "
-            f"got weight tensor of shape: {list(weight._spec.shape)}"
-        )
-
-
-@public("F")
-def cross_entropy(
-    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
-    ignore_index: int = -100, reduce: bool | None = None, reduction: str = "mean",
-    label_smoothing: float = 0.0,
-) -> Tensor:  # fmt: skip
-    """Return the cross-entropy of softmax(input) and the target.
-
-    `input` is (N, C), (C,) or (N, C, d1, ...) of logits; `target` holds class numbers, or
-    probabilities in the shape of the input. `label_smoothing` mixes the target with the uniform
-    distribution.
-
-    >>> import wengert as torch
-    >>> F = torch.nn.functional
-    >>> F.cross_entropy(torch.zeros(2, 4), torch.tensor([0, 3]))
-    tensor(1.3863)
-    """
-    if reduction != "mean" or size_average is not None or reduce is not None:
-        reduction = reduction_of(size_average, reduce, reduction)
-    if not isinstance(input, Tensor) or not isinstance(target, Tensor):
-        check_tensor(input, "cross_entropy_loss", "self")
-        check_tensor(target, "cross_entropy_loss", "target", 2)
-    x, t = input._spec, target._spec
-    if not 0.0 <= label_smoothing <= 1.0:
-        raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
-    if x.ndim == 0:
-        raise IndexError("Dimension specified as 1 but tensor has no dimensions")
-    dim = 1 if x.ndim > 1 else 0
-    if x.dtype.category != 2:
-        check_float(input, "cross_entropy", "log_softmax_lastdim_kernel_impl")
-    if t.shape == x.shape and t.dtype.category >= 2:
-        if ignore_index >= 0:
-            raise RuntimeError("ignore_index is not supported for floating point target")
-        from .soft_target import soft_cross_entropy
-
-        return soft_cross_entropy(input, target, weight, reduction, label_smoothing, dim)
-    _check_classes(x, t, weight)
-    logp = log_softmax_row(input, dim)
-    loss: Tensor = nll_row(logp, target, weight, ignore_index, reduction, x.ndim > 2)
-    if label_smoothing:
-        from .soft_target import smoothed
-
-        return smoothed(loss, logp, target, weight, ignore_index, reduction, label_smoothing, dim)
-    return loss
-

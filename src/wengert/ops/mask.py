@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -89,6 +90,13 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
     (tensor([1]),)
     """
     s = spec_in(condition, "where")
+    if s.dtype.name == "uint8":
+        warnings.warn(
+            "where received a uint8 condition tensor. This behavior is deprecated and will be "
+            "removed in a future version of PyTorch. Use a boolean condition instead.",
+            UserWarning,
+            stacklevel=2,
+        )
     if input is None and other is None:
         return nonzero(condition, as_tuple=True)
     if s.dtype.name not in ("bool", "uint8"):

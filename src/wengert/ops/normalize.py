@@ -354,17 +354,16 @@ def _batch_norm(
                 raise RuntimeError(f"{name} must be defined in evaluation mode")
     check_float(input, "batch_norm", "batch_norm")
     _check_channels(channels // repeat, x, names)
+    mean_of, var_of = mean, var
     if repeat > 1:
         mean_of, var_of, weight, bias = (
             None if p is None else T.repeat(p, (repeat,)) for p in names.values()
         )
-    else:
-        mean_of, var_of = mean, var
     affine = (1, channels, *[1] * (x.ndim - 2))
     if not training:
         # copies: a later batch in training may write to the running ones before backward
-        mean_of, var_of = (wrap(t._array.copy()) for t in (mean_of, var_of))
-        return rescale_row(input, weight, bias, mean_of, var_of, affine, eps)
+        given = [wrap(t._array.copy()) for t in (mean_of, var_of)]
+        return rescale_row(input, weight, bias, *given, affine, eps)
     axes = (0, *range(2, x.ndim))
     out, m, v = batch_row(input, weight, bias, None, axes, affine, eps)
     n = x.numel // max(channels, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from ..core.op import TENSORS
@@ -113,7 +114,17 @@ _BACKWARDS = [tuple(range(n - 1, -1, -1)) for n in range(65)]
 
 def _reversed(x: Tensor) -> Tensor:
     """All dims in reverse order."""
-    return view1(_PERMUTE, x, (_BACKWARDS[x._spec.ndim],))
+    ndim = x._spec.ndim
+    if ndim != 2 and ndim:
+        warnings.warn(
+            "The use of `x.T` on tensors of dimension other than 2 to reverse their shape is "
+            "deprecated and it will throw an error in a future release. Consider `x.mT` to "
+            "transpose batches of matrices or `x.permute(*torch.arange(x.ndim - 1, -1, -1))` to "
+            "reverse the dimensions of a tensor.",
+            UserWarning,
+            stacklevel=2,
+        )
+    return view1(_PERMUTE, x, (_BACKWARDS[ndim],))
 
 
 def _matrix_transposed(x: Tensor) -> Tensor:

@@ -160,8 +160,8 @@ for _op, _spaces, _inplace, _text in (
     (i1e, ("special",), False, "exp(-|x|) i1(x)."),
     (entr, ("special",), False, "-x log(x): 0 at 0, -inf below."),
 ):
-    public(*_spaces, inplace=_inplace, out=True)(_op)
     _op.__doc__ = f"{_text} Element by element."
+    public(*_spaces, inplace=_inplace, out=True)(_op)
 for _name, _op in {"gammaln": lgamma, "psi": digamma}.items():
     _own = _op.__name__
     public("special", name=_name, out=True)(_op)

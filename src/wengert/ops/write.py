@@ -6,6 +6,7 @@ arguments have been checked: a write that fails changes nothing.
 
 from __future__ import annotations
 
+import warnings
 from copy import copy
 from math import inf as INF
 from typing import Any
@@ -161,6 +162,10 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
         raise RuntimeError(
             f"output with shape {shown(target)} doesn't match the broadcast shape "
             f"{shown(broadcast_shapes(target, shape))}"
+        )
+    if src._spec.dtype.is_complex and not self._spec.dtype.is_complex:
+        warnings.warn(
+            "Casting complex values to real discards the imaginary part", UserWarning, stacklevel=2
         )
     if direct(self, src):
         no_overlap(self._array)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import wengert as torch
 from wengert.nn import functional as F
 
 from ..data import digits
-from ..inspect import graph as show
+from .. import inspect as show
 from .report import write_report
 
 
@@ -18,6 +19,11 @@ def tour(folder: str, *, epochs: int = 40, seed: int = 0, quiet: bool = False) -
     """Train, print what autograd did, write the HTML report; return the exit status."""
     if epochs < 1:
         print(f"wengert tour: --epochs must be at least 1, not {epochs}", file=sys.stderr)
+        return 2
+    try:  # before the work, not after it
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        print(f"wengert tour: can't write to {folder!r}: {error.strerror}", file=sys.stderr)
         return 2
     torch.manual_seed(seed)
     images, labels = (torch.from_numpy(a) for a in digits())
@@ -43,7 +49,7 @@ def tour(folder: str, *, epochs: int = 40, seed: int = 0, quiet: bool = False) -
     loss = F.cross_entropy(model(train.tensors[0][:64]), train.tensors[1][:64])
     text = show.to_text(loss, names)
     print(f"What was recorded for one loss (grad_fn = {type(loss.grad_fn).__name__}):\n\n{text}\n")
-    svg = _picture(loss, names)
+    svg = show.to_svg(loss, names)
     model.zero_grad()
     loss.backward()
     norms = show.gradient_norms(model.named_parameters())
@@ -63,12 +69,6 @@ def tour(folder: str, *, epochs: int = 40, seed: int = 0, quiet: bool = False) -
     )  # fmt: skip
     print(f"report: {path}")
     return 0
-
-
-def _picture(loss: Any, names: dict) -> str:
-    from ..inspect.picture import to_svg
-
-    return to_svg(loss, names)
 
 
 def _train(
