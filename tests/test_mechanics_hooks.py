@@ -116,6 +116,21 @@ def test_M_31_missing_gradients_are_none():
     assert (first.item(), second, third.item()) == (2.0, None, 1.0)
 
 
+def test_M_31_each_run_is_counted_by_itself():
+    x, y = leaf(1), leaf(1)
+    a, b = x * 2, y * 3
+    calls = []
+    torch.autograd.graph.register_multi_grad_hook((a, b), lambda grads: calls.append(len(grads)))
+    (a * 1).backward(retain_graph=True)
+    assert calls == [2]
+    (a + b).backward(retain_graph=True)
+    assert calls == [2, 2]
+    grad(a + b, [x], retain_graph=True)
+    assert calls == [2, 2, 2]
+    (x * 5).backward()
+    assert calls == [2, 2, 2]
+
+
 def test_M_32_hooks_stay_with_the_value_they_were_put_on():
     log = []
     x = leaf(1)

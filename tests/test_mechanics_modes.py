@@ -199,6 +199,68 @@ def test_M_63_saved_values_may_be_changed_when_allowed():
     assert x.grad.tolist() == [8.0, 8.0, 8.0]
 
 
+class Cube(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        y = x**3
+        ctx.save_for_backward(x, y)
+        return y
+
+    @staticmethod
+    def backward(ctx, g):
+        x, y = ctx.saved_tensors
+        return 3 * g * y / x
+
+
+def many_calls(x):
+    a = (x @ x.t()).softmax(0).max(0)[0]
+    b = torch.cat([x.exp().sum(0), x[0] * x[1], x.sigmoid().mean(1)]).tanh()
+    c = Cube.apply(x).split(1)[1] / (x + 2)
+    d = torch.where(x > 0.5, x.sqrt(), x * x).cumsum(0).std()
+    return a.sum() + (b * b).sum() + c.sum() + d
+
+
+def test_M_63_gradients_are_the_same_through_hooks():
+    x = torch.tensor([[0.1, 0.7, 0.4], [0.9, 0.2, 0.6]], dtype=torch.float64, requires_grad=True)
+    (plain,) = torch.autograd.grad(many_calls(x), x, create_graph=True)
+    (plain2,) = torch.autograd.grad((plain * plain).sum(), x)
+
+    def pack(t):
+        return t.shape, t.detach().numpy().tolist(), t.dtype
+
+    def unpack(packed):
+        shape, values, dtype = packed
+        return torch.tensor(values, dtype=dtype).reshape(shape)
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, unpack):
+        y = many_calls(x)
+        (g,) = torch.autograd.grad(y, x, create_graph=True)
+    assert torch.allclose(g, plain)
+    (g2,) = torch.autograd.grad((g * g).sum(), x)
+    assert torch.allclose(g2, plain2)
+
+
+def test_M_63_hooks_belong_to_the_thread():
+    packed = []
+    x = leaf(3)
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: packed.append(1) or t, lambda t: t):
+        thread = threading.Thread(target=lambda: (x * x).exp())
+        thread.start()
+        thread.join()
+    assert packed == []
+
+
+def test_M_63_a_spent_graph_is_spent_through_hooks_too():
+    x = leaf(3)
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: t, lambda t: t):
+        y = (x * x).sum()
+    y.backward(retain_graph=True)
+    y.backward()
+    with raises(RuntimeError, "Trying to backward through the graph a second time"):
+        y.backward()
+    assert x.grad.tolist() == [4.0, 4.0, 4.0]
+
+
 def test_M_65_closures_of_functional_calls_get_no_gradient():
     x = torch.tensor([2.0])
     result = torch.autograd.functional.jacobian(lambda t: t * x, x)

@@ -177,6 +177,9 @@ def package_stub() -> str:
     )  # fmt: skip
     lines += [f"from . import {m} as {m}\n" for m in modules]
     lines.append("from .core.device import device as device, device as _device\nfrom .core.size import Size as Size\n"
+                 "from .core.layout import layout as layout, memory_format as memory_format\n"
+                 "from .inspect.printing import get_printoptions as get_printoptions\n"
+                 "from .inspect.printing import printoptions as printoptions, set_printoptions as set_printoptions\n"
                  "from .core.tensor import Tensor as Tensor\n"
                  "from .autograd.grad_mode import enable_grad as enable_grad, inference_mode as inference_mode\n"
                  "from .autograd.grad_mode import is_grad_enabled as is_grad_enabled, no_grad as no_grad\n"
@@ -201,8 +204,10 @@ def package_stub() -> str:
             lines.append(function(name, f))
     for name in ("inf", "nan", "pi", "e"):
         lines.append(f"{name}: _float\n")
-    for name in ("newaxis", "strided", "contiguous_format", "preserve_format", "channels_last"):
-        lines.append(f"{name}: Any\n")
+    lines.append("newaxis: None\n")
+    for name, value in sorted(sys.modules["wengert.core.layout"].NAMES.items()):
+        if not isinstance(value, type):
+            lines.append(f"{name}: {type(value).__name__}\n")
     return "".join(lines)
 
 

@@ -25,6 +25,9 @@ from . import utils as utils
 from . import version as version
 from .core.device import device as device, device as _device
 from .core.size import Size as Size
+from .core.layout import layout as layout, memory_format as memory_format
+from .inspect.printing import get_printoptions as get_printoptions
+from .inspect.printing import printoptions as printoptions, set_printoptions as set_printoptions
 from .core.tensor import Tensor as Tensor
 from .autograd.grad_mode import enable_grad as enable_grad, inference_mode as inference_mode
 from .autograd.grad_mode import is_grad_enabled as is_grad_enabled, no_grad as no_grad
@@ -88,14 +91,18 @@ HalfTensor: Any
 IntTensor: Any
 LongTensor: Any
 ShortTensor: Any
-def abs(input: Any, *, out: Any = None) -> Tensor: ...
+def abs(input: Any, *, out: Any = None) -> Tensor:
+    """Absolute value, element by element."""
 def abs_(input: Any) -> Tensor:
     """In-place form of `abs`: write the result into this tensor and return it."""
-def absolute(input: Any, *, out: Any = None) -> Tensor: ...
-def acos(input: Any, *, out: Any = None) -> Tensor: ...
+def absolute(input: Any, *, out: Any = None) -> Tensor:
+    """Absolute value, element by element."""
+def acos(input: Any, *, out: Any = None) -> Tensor:
+    """Inverse cosine, element by element."""
 def acos_(input: Any) -> Tensor:
     """In-place form of `acos`: write the result into this tensor and return it."""
-def acosh(input: Any, *, out: Any = None) -> Tensor: ...
+def acosh(input: Any, *, out: Any = None) -> Tensor:
+    """Inverse hyperbolic cosine, element by element."""
 def acosh_(input: Any) -> Tensor:
     """In-place form of `acosh`: write the result into this tensor and return it."""
 def add(input: Any, other: Any, *, alpha: Any = 1, out: Any = None) -> Tensor:
@@ -124,29 +131,36 @@ def amin(input: Tensor, dim: Any = None, keepdim: _bool = False, *, out: Any = N
     """Return the smallest element over some dims or all; ties share the gradient equally."""
 def aminmax(input: Tensor, *, dim: _int | None = None, keepdim: _bool = False, out: Any = None) -> Any:
     """Return the smallest and the largest element, along one dim or of all."""
-def angle(input: Any, *, out: Any = None) -> Tensor: ...
+def angle(input: Any, *, out: Any = None) -> Tensor:
+    """Argument of a complex number, in radians, element by element."""
 def any(input: Tensor, dim: Any = None, keepdim: _bool = False, *, out: Any = None) -> Tensor:
     """Say whether some element is true (not zero), over some dims or all; uint8 for uint8 input."""
 def arange(*args: Any, start: Any = None, end: Any = None, step: Any = None, out: Tensor | None = None, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: _bool = False, requires_grad: _bool = False) -> Tensor:
     """Return the values start, start + step, ... below end."""
-def arccos(input: Any, *, out: Any = None) -> Tensor: ...
+def arccos(input: Any, *, out: Any = None) -> Tensor:
+    """Inverse cosine, element by element."""
 def arccos_(input: Any) -> Tensor:
     """In-place form of `arccos`: write the result into this tensor and return it."""
-def arccosh(input: Any, *, out: Any = None) -> Tensor: ...
+def arccosh(input: Any, *, out: Any = None) -> Tensor:
+    """Inverse hyperbolic cosine, element by element."""
 def arccosh_(input: Any) -> Tensor:
     """In-place form of `arccosh`: write the result into this tensor and return it."""
-def arcsin(input: Any, *, out: Any = None) -> Tensor: ...
+def arcsin(input: Any, *, out: Any = None) -> Tensor:
+    """Inverse sine, element by element."""
 def arcsin_(input: Any) -> Tensor:
     """In-place form of `arcsin`: write the result into this tensor and return it."""
-def arcsinh(input: Any, *, out: Any = None) -> Tensor: ...
+def arcsinh(input: Any, *, out: Any = None) -> Tensor:
+    """Inverse hyperbolic sine, element by element."""
 def arcsinh_(input: Any) -> Tensor:
     """In-place form of `arcsinh`: write the result into this tensor and return it."""
-def arctan(input: Any, *, out: Any = None) -> Tensor: ...
+def arctan(input: Any, *, out: Any = None) -> Tensor:
+    """Inverse tangent, element by element."""
 def arctan2(input: Any, other: Any, *, out: Any = None) -> Tensor:
     """Return the angle of the point (other, input): atan2(y, x)."""
 def arctan_(input: Any) -> Tensor:
     """In-place form of `arctan`: write the result into this tensor and return it."""
-def arctanh(input: Any, *, out: Any = None) -> Tensor: ...
+def arctanh(input: Any, *, out: Any = None) -> Tensor:
+    """Inverse hyperbolic tangent, element by element."""
 def arctanh_(input: Any) -> Tensor:
     """In-place form of `arctanh`: write the result into this tensor and return it."""
 def argmax(input: Tensor, dim: _int | None = None, keepdim: _bool = False, *, out: Any = None) -> Tensor:
@@ -165,17 +179,22 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     """Return ``data`` as a tensor, without a copy where possible."""
 def asarray(obj: Any, *, dtype: Any = None, device: Any = None, copy: _bool | None = None, requires_grad: _bool | None = None) -> Tensor:
     """Return ``obj`` as a tensor; ``copy`` says whether it must (True) or must not (False) be one."""
-def asin(input: Any, *, out: Any = None) -> Tensor: ...
+def asin(input: Any, *, out: Any = None) -> Tensor:
+    """Inverse sine, element by element."""
 def asin_(input: Any) -> Tensor:
     """In-place form of `asin`: write the result into this tensor and return it."""
-def asinh(input: Any, *, out: Any = None) -> Tensor: ...
+def asinh(input: Any, *, out: Any = None) -> Tensor:
+    """Inverse hyperbolic sine, element by element."""
 def asinh_(input: Any) -> Tensor:
     """In-place form of `asinh`: write the result into this tensor and return it."""
-def atan(input: Any, *, out: Any = None) -> Tensor: ...
-def atan2(input: Any, other: Any, *, out: Any = None) -> Tensor: ...
+def atan(input: Any, *, out: Any = None) -> Tensor:
+    """Inverse tangent, element by element."""
+def atan2(input: Any, other: Any, *, out: Any = None) -> Tensor:
+    """Return the angle of the point (other, input): atan2(y, x)."""
 def atan_(input: Any) -> Tensor:
     """In-place form of `atan`: write the result into this tensor and return it."""
-def atanh(input: Any, *, out: Any = None) -> Tensor: ...
+def atanh(input: Any, *, out: Any = None) -> Tensor:
+    """Inverse hyperbolic tangent, element by element."""
 def atanh_(input: Any) -> Tensor:
     """In-place form of `atanh`: write the result into this tensor and return it."""
 def atleast_1d(*tensors: Any) -> Any:
@@ -226,7 +245,8 @@ def cat(tensors: Any, dim: _int = 0, *, axis: _int | None = None, out: Any = Non
     """Join tensors along a dim; their other sizes must agree. Empty 1-d tensors are passed over."""
 def cdist(x1: Tensor, x2: Tensor, p: _float = 2.0, compute_mode: _str = 'use_mm_for_euclid_dist_if_necessary') -> Tensor:
     """Return the p-norm distance of every row of x1 (..., P, M) to every row of x2 (..., R, M)."""
-def ceil(input: Any, *, out: Any = None) -> Tensor: ...
+def ceil(input: Any, *, out: Any = None) -> Tensor:
+    """Smallest integer not below x, element by element."""
 def ceil_(input: Any) -> Tensor:
     """In-place form of `ceil`: write the result into this tensor and return it."""
 def celu(input: Tensor, alpha: _float = 1.0, inplace: _bool = False) -> Tensor:
@@ -277,13 +297,16 @@ def conj(input: Tensor) -> Tensor:
     """Return the complex conjugate; a real tensor comes back as it is."""
 def conj_physical(input: Tensor, *, out: Any = None) -> Tensor:
     """Return the complex conjugate, computed; a real tensor comes back as it is."""
-def copysign(input: Any, other: Any, *, out: Any = None) -> Tensor: ...
+def copysign(input: Any, other: Any, *, out: Any = None) -> Tensor:
+    """Return the magnitude of `input` with the sign of `other`."""
 def corrcoef(input: Tensor) -> Tensor:
     """Return the matrix of Pearson's correlation coefficients of variables in rows."""
-def cos(input: Any, *, out: Any = None) -> Tensor: ...
+def cos(input: Any, *, out: Any = None) -> Tensor:
+    """Cosine (radians), element by element."""
 def cos_(input: Any) -> Tensor:
     """In-place form of `cos`: write the result into this tensor and return it."""
-def cosh(input: Any, *, out: Any = None) -> Tensor: ...
+def cosh(input: Any, *, out: Any = None) -> Tensor:
+    """Hyperbolic cosine, element by element."""
 def cosh_(input: Any) -> Tensor:
     """In-place form of `cosh`: write the result into this tensor and return it."""
 def cosine_embedding_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: _float = 0, size_average: _bool | None = None, reduce: _bool | None = None, reduction: _str = 'mean') -> Tensor:
@@ -306,7 +329,8 @@ def cumsum(input: Tensor, dim: _int, *, dtype: Any = None, out: Any = None) -> T
     """Return the running sums along a dim; integers and bool add up in int64."""
 def cumulative_trapezoid(y: Tensor, x: Any = None, *, dx: Any = None, dim: _int = -1) -> Tensor:
     """Return the running integral of samples along a dim by the trapezoidal rule."""
-def deg2rad(input: Any, *, out: Any = None) -> Tensor: ...
+def deg2rad(input: Any, *, out: Any = None) -> Tensor:
+    """Degrees to radians, element by element."""
 def deg2rad_(input: Any) -> Tensor:
     """In-place form of `deg2rad`: write the result into this tensor and return it."""
 def det(A: Tensor, *, out: Any = None) -> Tensor:
@@ -323,7 +347,8 @@ def diagonal_scatter(input: Tensor, src: Tensor, offset: _int = 0, dim1: _int = 
     """Return a copy with the diagonals of the matrices in two dims replaced."""
 def diff(input: Tensor, n: _int = 1, dim: _int = -1, prepend: Tensor | None = None, append: Tensor | None = None, *, out: Any = None) -> Tensor:
     """Return the n-th differences of neighbours along a dim (exclusive or for bool)."""
-def digamma(input: Any, *, out: Any = None) -> Tensor: ...
+def digamma(input: Any, *, out: Any = None) -> Tensor:
+    """The derivative of lgamma; NaN at -1, -2, ... Element by element."""
 def dist(input: Tensor, other: Tensor, p: _float = 2) -> Tensor:
     """Return the p-norm of input - other (with broadcasting); the gradient at 0 is 0."""
 def div(input: Any, other: Any, *, rounding_mode: _str | None = None, out: Any = None) -> Tensor:
@@ -354,20 +379,26 @@ def eq(input: Any, other: Any, *, out: Any = None) -> Tensor:
     """Return a bool tensor: True where `input` is equal to `other` (with broadcasting)."""
 def equal(input: Tensor, other: Tensor) -> _bool:
     """Return True if two tensors have the same shape and the same elements."""
-def erf(input: Any, *, out: Any = None) -> Tensor: ...
+def erf(input: Any, *, out: Any = None) -> Tensor:
+    """2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x. Element by element."""
 def erf_(input: Any) -> Tensor:
     """In-place form of `erf`: write the result into this tensor and return it."""
-def erfc(input: Any, *, out: Any = None) -> Tensor: ...
+def erfc(input: Any, *, out: Any = None) -> Tensor:
+    """1 - erf(x), exactly where that is tiny. Element by element."""
 def erfc_(input: Any) -> Tensor:
     """In-place form of `erfc`: write the result into this tensor and return it."""
-def erfinv(input: Any, *, out: Any = None) -> Tensor: ...
-def exp(input: Any, *, out: Any = None) -> Tensor: ...
-def exp2(input: Any, *, out: Any = None) -> Tensor: ...
+def erfinv(input: Any, *, out: Any = None) -> Tensor:
+    """The inverse of erf: inf at 1, -inf at -1, NaN beyond. Element by element."""
+def exp(input: Any, *, out: Any = None) -> Tensor:
+    """E**x, element by element."""
+def exp2(input: Any, *, out: Any = None) -> Tensor:
+    """2**x, element by element."""
 def exp2_(input: Any) -> Tensor:
     """In-place form of `exp2`: write the result into this tensor and return it."""
 def exp_(input: Any) -> Tensor:
     """In-place form of `exp`: write the result into this tensor and return it."""
-def expm1(input: Any, *, out: Any = None) -> Tensor: ...
+def expm1(input: Any, *, out: Any = None) -> Tensor:
+    """E**x - 1, exactly for small x, element by element."""
 def expm1_(input: Any) -> Tensor:
     """In-place form of `expm1`: write the result into this tensor and return it."""
 def eye(n: _int, m: _int | None = None, *, out: Tensor | None = None, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: _bool = False, requires_grad: _bool = False) -> Tensor:
@@ -376,7 +407,8 @@ def fill(input: Tensor, value: Any) -> Tensor:
     """Return a tensor like `input` with one value everywhere."""
 def fill_(input: Tensor, value: Any) -> Tensor:
     """Write one value everywhere, in place."""
-def fix(input: Any, *, out: Any = None) -> Tensor: ...
+def fix(input: Any, *, out: Any = None) -> Tensor:
+    """Integer part, element by element."""
 def flatten(input: Tensor, start_dim: _int = 0, end_dim: _int = -1) -> Tensor:
     """Merge the dims from `start_dim` to `end_dim` into one; `input` itself if there is one only."""
 def flip(input: Tensor, dims: Any) -> Tensor:
@@ -387,14 +419,20 @@ def flipud(input: Tensor) -> Tensor:
     """Reverse the order along dim 0."""
 def float_power(input: Any, exponent: Any, *, out: Any = None) -> Tensor:
     """Raise to a power in float64 (complex128 for complex operands)."""
-def floor(input: Any, *, out: Any = None) -> Tensor: ...
+def floor(input: Any, *, out: Any = None) -> Tensor:
+    """Largest integer not above x, element by element."""
 def floor_(input: Any) -> Tensor:
     """In-place form of `floor`: write the result into this tensor and return it."""
-def floor_divide(input: Any, other: Any, *, out: Any = None) -> Tensor: ...
-def fmax(input: Any, other: Any, *, out: Any = None) -> Tensor: ...
-def fmin(input: Any, other: Any, *, out: Any = None) -> Tensor: ...
-def fmod(input: Any, other: Any, *, out: Any = None) -> Tensor: ...
-def frac(input: Any, *, out: Any = None) -> Tensor: ...
+def floor_divide(input: Any, other: Any, *, out: Any = None) -> Tensor:
+    """Divide and round down; differentiating it is an error, as in PyTorch."""
+def fmax(input: Any, other: Any, *, out: Any = None) -> Tensor:
+    """Return the larger of two operands; a number wins over NaN."""
+def fmin(input: Any, other: Any, *, out: Any = None) -> Tensor:
+    """Return the smaller of two operands; a number wins over NaN."""
+def fmod(input: Any, other: Any, *, out: Any = None) -> Tensor:
+    """Remainder with the sign of the dividend (C's fmod)."""
+def frac(input: Any, *, out: Any = None) -> Tensor:
+    """Fractional part, element by element."""
 def frac_(input: Any) -> Tensor:
     """In-place form of `frac`: write the result into this tensor and return it."""
 def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: _bool | None = None) -> Tensor:
@@ -441,8 +479,10 @@ def hsplit(input: Tensor, indices_or_sections: Any) -> _tuple[Tensor, ...]:
     """Cut into equal parts, or at indices, along dim 1 (dim 0 of a vector)."""
 def hstack(tensors: Any, *, out: Any = None) -> Tensor:
     """Join tensors side by side: along dim 1, vectors along dim 0."""
-def hypot(input: Any, other: Any, *, out: Any = None) -> Tensor: ...
-def i0(input: Any, *, out: Any = None) -> Tensor: ...
+def hypot(input: Any, other: Any, *, out: Any = None) -> Tensor:
+    """Return sqrt(input**2 + other**2)."""
+def i0(input: Any, *, out: Any = None) -> Tensor:
+    """The modified Bessel function of the first kind of order 0. Element by element."""
 def i0_(input: Any) -> Tensor:
     """In-place form of `i0`: write the result into this tensor and return it."""
 def imag(input: Tensor) -> Tensor:
@@ -487,8 +527,10 @@ def isinf(input: Any) -> Tensor:
     """True where x is infinite, element by element."""
 def isnan(input: Any) -> Tensor:
     """True where x is NaN, element by element."""
-def isneginf(input: Any, *, out: Any = None) -> Tensor: ...
-def isposinf(input: Any, *, out: Any = None) -> Tensor: ...
+def isneginf(input: Any, *, out: Any = None) -> Tensor:
+    """True where x is -inf, element by element."""
+def isposinf(input: Any, *, out: Any = None) -> Tensor:
+    """True where x is +inf, element by element."""
 def isreal(input: Any) -> Tensor:
     """True where the imaginary part is zero, element by element."""
 def kron(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor:
@@ -499,7 +541,8 @@ def layer_norm(input: Tensor, normalized_shape: Any, weight: Tensor | None = Non
     """Normalise over the last dims; see nn.functional.layer_norm."""
 def lcm(input: Any, other: Any, *, out: Any = None) -> Tensor:
     """Lcm of integer tensors, element by element."""
-def ldexp(input: Any, other: Any, *, out: Any = None) -> Tensor: ...
+def ldexp(input: Any, other: Any, *, out: Any = None) -> Tensor:
+    """Return input * 2**other."""
 def le(input: Any, other: Any, *, out: Any = None) -> Tensor:
     """Return a bool tensor: True where `input` is at most `other` (with broadcasting)."""
 def lerp(input: Tensor, end: Tensor, weight: Any, *, out: Any = None) -> Tensor:
@@ -508,25 +551,32 @@ def less(input: Any, other: Any, *, out: Any = None) -> Tensor:
     """Return a bool tensor: True where `input` is less than `other` (with broadcasting)."""
 def less_equal(input: Any, other: Any, *, out: Any = None) -> Tensor:
     """Return a bool tensor: True where `input` is at most `other` (with broadcasting)."""
-def lgamma(input: Any, *, out: Any = None) -> Tensor: ...
+def lgamma(input: Any, *, out: Any = None) -> Tensor:
+    """log |gamma(x)|; inf at 0, -1, -2, ... Element by element."""
 def linspace(start: Any, end: Any, steps: _int, *, out: Tensor | None = None, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: _bool = False, requires_grad: _bool = False) -> Tensor:
     """Return ``steps`` values evenly spaced from start to end, both included."""
-def log(input: Any, *, out: Any = None) -> Tensor: ...
-def log10(input: Any, *, out: Any = None) -> Tensor: ...
+def log(input: Any, *, out: Any = None) -> Tensor:
+    """Natural logarithm, element by element."""
+def log10(input: Any, *, out: Any = None) -> Tensor:
+    """Logarithm to base 10, element by element."""
 def log10_(input: Any) -> Tensor:
     """In-place form of `log10`: write the result into this tensor and return it."""
-def log1p(input: Any, *, out: Any = None) -> Tensor: ...
+def log1p(input: Any, *, out: Any = None) -> Tensor:
+    """Log(1 + x), exactly for small x, element by element."""
 def log1p_(input: Any) -> Tensor:
     """In-place form of `log1p`: write the result into this tensor and return it."""
-def log2(input: Any, *, out: Any = None) -> Tensor: ...
+def log2(input: Any, *, out: Any = None) -> Tensor:
+    """Logarithm to base 2, element by element."""
 def log2_(input: Any) -> Tensor:
     """In-place form of `log2`: write the result into this tensor and return it."""
 def log_(input: Any) -> Tensor:
     """In-place form of `log`: write the result into this tensor and return it."""
 def log_softmax(input: Tensor, dim: _int, dtype: Any = None) -> Tensor:
     """Return log(softmax(x)) along a dim, computed without overflow or cancellation."""
-def logaddexp(input: Any, other: Any, *, out: Any = None) -> Tensor: ...
-def logaddexp2(input: Any, other: Any, *, out: Any = None) -> Tensor: ...
+def logaddexp(input: Any, other: Any, *, out: Any = None) -> Tensor:
+    """Return log(exp(input) + exp(other)) without overflow."""
+def logaddexp2(input: Any, other: Any, *, out: Any = None) -> Tensor:
+    """Return log2(2**input + 2**other) without overflow."""
 def logcumsumexp(input: Tensor, dim: _int, *, out: Any = None) -> Tensor:
     """Return the running log(sum(exp)) along a dim, computed without overflow."""
 def logdet(input: Tensor) -> Tensor:
@@ -565,7 +615,8 @@ def matrix_power(A: Tensor, n: _int, *, out: Any = None) -> Tensor:
     """Return the n-th power of square matrices; a negative n inverts first."""
 def max(input: Tensor, dim: Any = None, keepdim: _bool = False, *, other: Tensor | None = None, out: Any = None) -> Any:
     """Return the largest element; along a dim, the largest values and where they are first found."""
-def maximum(input: Any, other: Any, *, out: Any = None) -> Tensor: ...
+def maximum(input: Any, other: Any, *, out: Any = None) -> Tensor:
+    """Return the larger of two operands; NaN wins, ties share the gradient."""
 def mean(input: Tensor, dim: Any = None, keepdim: _bool = False, *, dtype: Any = None, axis: Any = None, keepdims: _bool | None = None, out: None = None) -> Tensor:
     """Return the mean of the elements, over some dims or all; NaN where there are none."""
 def median(input: Tensor, dim: _int | None = None, keepdim: _bool = False, *, out: Any = None) -> Any:
@@ -574,7 +625,8 @@ def meshgrid(*tensors: Any, indexing: _str | None = None) -> _tuple[Tensor, ...]
     """Return the coordinates of a grid: one tensor per given vector, all of the grid's shape."""
 def min(input: Tensor, dim: Any = None, keepdim: _bool = False, *, other: Tensor | None = None, out: Any = None) -> Any:
     """Return the smallest element; along a dim, the smallest values and where they are first found."""
-def minimum(input: Any, other: Any, *, out: Any = None) -> Tensor: ...
+def minimum(input: Any, other: Any, *, out: Any = None) -> Tensor:
+    """Return the smaller of two operands; NaN wins, ties share the gradient."""
 def mm(input: Tensor, mat2: Tensor, *, out: Any = None) -> Tensor:
     """Return the product of two matrices, (n, k) and (k, m); nothing is broadcast."""
 def mode(input: Tensor, dim: _int = -1, keepdim: _bool = False, *, out: Any = None) -> Any:
@@ -585,7 +637,8 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
     """Move dims to other places; the others keep their order."""
 def msort(input: Tensor, *, out: Any = None) -> Tensor:
     """Return the elements in order along the first dim."""
-def mul(input: Any, other: Any, *, out: Any = None) -> Tensor: ...
+def mul(input: Any, other: Any, *, out: Any = None) -> Tensor:
+    """Multiply element by element, with broadcasting and promotion."""
 def multinomial(input: Tensor, num_samples: _int, replacement: _bool = False, *, generator: Generator | None = None, out: Tensor | None = None) -> Tensor:
     """Return num_samples indices (int64) for each row of weights, drawn in their proportion."""
 def multiply(input: Any, other: Any, *, out: Any = None) -> Tensor:
@@ -612,8 +665,10 @@ def narrow_copy(input: Tensor, dim: _int, start: Any, length: _int) -> Tensor:
     """Return a copy of `length` items along `dim` from `start` on."""
 def ne(input: Any, other: Any, *, out: Any = None) -> Tensor:
     """Return a bool tensor: True where `input` differs from `other` (with broadcasting)."""
-def neg(input: Any) -> Tensor: ...
-def negative(input: Any) -> Tensor: ...
+def neg(input: Any) -> Tensor:
+    """The negative of every element; bool is refused, as in PyTorch."""
+def negative(input: Any) -> Tensor:
+    """The negative of every element; bool is refused, as in PyTorch."""
 def nextafter(input: Any, other: Any, *, out: Any = None) -> Tensor:
     """Return the next floating-point number after `input` towards `other`."""
 def nonzero(input: Tensor, *, out: Any = None, as_tuple: _bool = False) -> Any:
@@ -650,7 +705,8 @@ def polar(abs: Tensor, angle: Tensor, *, out: Any = None) -> Tensor:
     """Return the complex numbers abs * exp(i angle), of two real tensors of one dtype."""
 def polygamma(n: _int, input: Tensor, *, out: Any = None) -> Tensor:
     """Return the n-th derivative of digamma (n >= 0)."""
-def positive(input: Any, *, out: Any = None) -> Tensor: ...
+def positive(input: Any, *, out: Any = None) -> Tensor:
+    """X itself, element by element."""
 def positive_(input: Any) -> Tensor:
     """In-place form of `positive`: write the result into this tensor and return it."""
 def pow(input: Any, exponent: Any, *, out: Any = None) -> Tensor:
@@ -667,7 +723,8 @@ def qr(input: Tensor, some: _bool = True) -> Any:
     """Return the factors Q and R; see `linalg.qr`."""
 def quantile(input: Tensor, q: Any, dim: _int | None = None, keepdim: _bool = False, *, interpolation: _str = 'linear', out: Any = None) -> Tensor:
     """Return the q-th quantiles along a dim or of all elements; NaN where there is a NaN."""
-def rad2deg(input: Any, *, out: Any = None) -> Tensor: ...
+def rad2deg(input: Any, *, out: Any = None) -> Tensor:
+    """Radians to degrees, element by element."""
 def rad2deg_(input: Any) -> Tensor:
     """In-place form of `rad2deg`: write the result into this tensor and return it."""
 def rand(*args: Any, size: Any = None, generator: Generator | None = None, out: Tensor | None = None, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: _bool = False, requires_grad: _bool = False) -> Tensor:
@@ -690,14 +747,16 @@ def ravel(input: Tensor) -> Tensor:
     """Return the elements as one row: a view if `input` is contiguous, else a copy."""
 def real(input: Tensor) -> Tensor:
     """Return a view of the real parts; a real tensor comes back as it is."""
-def reciprocal(input: Any, *, out: Any = None) -> Tensor: ...
+def reciprocal(input: Any, *, out: Any = None) -> Tensor:
+    """1 / x, element by element."""
 def reciprocal_(input: Any) -> Tensor:
     """In-place form of `reciprocal`: write the result into this tensor and return it."""
 def relu(input: Any) -> Tensor:
     """Return max(x, 0), element by element; the gradient at 0 is 0."""
 def relu_(input: Any) -> Tensor:
     """In-place form of `relu`: write the result into this tensor and return it."""
-def remainder(input: Any, other: Any, *, out: Any = None) -> Tensor: ...
+def remainder(input: Any, other: Any, *, out: Any = None) -> Tensor:
+    """Remainder with the sign of the divisor (Python's %)."""
 def repeat_interleave(input: Tensor, repeats: Any = None, dim: _int | None = None, *, output_size: _int | None = None) -> Tensor:
     """Repeat every item along a dim (of the flattened tensor by default), a number of times each."""
 def reshape(input: Tensor, *args: Any, shape: Any = None) -> Tensor:
@@ -722,7 +781,8 @@ def rrelu(input: Tensor, lower: _float = 0.125, upper: _float = 0.33333333333333
     """Return x where it is positive and a * x elsewhere."""
 def rrelu_(input: Tensor, lower: _float = 0.125, upper: _float = 0.3333333333333333, training: _bool = False) -> Tensor:
     """In-place form of `rrelu`."""
-def rsqrt(input: Any, *, out: Any = None) -> Tensor: ...
+def rsqrt(input: Any, *, out: Any = None) -> Tensor:
+    """1 / sqrt(x), element by element."""
 def rsqrt_(input: Any) -> Tensor:
     """In-place form of `rsqrt`: write the result into this tensor and return it."""
 def rsub(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
@@ -751,24 +811,30 @@ def set_default_dtype(d: _dtype, /) -> None:
     """Make ``d`` the dtype of new floating-point tensors; TypeError unless it is a float dtype."""
 def set_default_tensor_type(t: Any, /) -> None:
     """Set the default dtype by an old class name; deprecated by PyTorch, use `set_default_dtype`."""
-def sgn(input: Any, *, out: Any = None) -> Tensor: ...
+def sgn(input: Any, *, out: Any = None) -> Tensor:
+    """Sign; for complex x, x / |x|, element by element."""
 def sgn_(input: Any) -> Tensor:
     """In-place form of `sgn`: write the result into this tensor and return it."""
 def sigmoid(input: Any, *, out: Any = None) -> Tensor:
     """1 / (1 + exp(-x)), element by element."""
 def sigmoid_(input: Any) -> Tensor:
     """In-place form of `sigmoid`: write the result into this tensor and return it."""
-def sign(input: Any, *, out: Any = None) -> Tensor: ...
+def sign(input: Any, *, out: Any = None) -> Tensor:
+    """Sign: -1, 0 or 1 (gradient zero), element by element."""
 def sign_(input: Any) -> Tensor:
     """In-place form of `sign`: write the result into this tensor and return it."""
-def signbit(input: Any, *, out: Any = None) -> Tensor: ...
-def sin(input: Any, *, out: Any = None) -> Tensor: ...
+def signbit(input: Any, *, out: Any = None) -> Tensor:
+    """True where the sign bit is set, element by element."""
+def sin(input: Any, *, out: Any = None) -> Tensor:
+    """Sine (radians), element by element."""
 def sin_(input: Any) -> Tensor:
     """In-place form of `sin`: write the result into this tensor and return it."""
-def sinc(input: Any, *, out: Any = None) -> Tensor: ...
+def sinc(input: Any, *, out: Any = None) -> Tensor:
+    """Sin(pi x) / (pi x), 1 at 0, element by element."""
 def sinc_(input: Any) -> Tensor:
     """In-place form of `sinc`: write the result into this tensor and return it."""
-def sinh(input: Any, *, out: Any = None) -> Tensor: ...
+def sinh(input: Any, *, out: Any = None) -> Tensor:
+    """Hyperbolic sine, element by element."""
 def sinh_(input: Any) -> Tensor:
     """In-place form of `sinh`: write the result into this tensor and return it."""
 def slice_scatter(input: Tensor, src: Tensor, dim: _int = 0, start: _int | None = None, end: _int | None = None, step: _int = 1) -> Tensor:
@@ -783,10 +849,12 @@ def split(tensor: Tensor, split_size_or_sections: Any, dim: _int = 0) -> _tuple[
     """Cut a tensor along a dim into views: of one size (the last may be smaller) or of given sizes."""
 def split_with_sizes(input: Tensor, split_sizes: Any, dim: _int = 0) -> _tuple[Tensor, ...]:
     """Cut a tensor along a dim into views of the given sizes, which must sum to that of the dim."""
-def sqrt(input: Any, *, out: Any = None) -> Tensor: ...
+def sqrt(input: Any, *, out: Any = None) -> Tensor:
+    """Square root, element by element."""
 def sqrt_(input: Any) -> Tensor:
     """In-place form of `sqrt`: write the result into this tensor and return it."""
-def square(input: Any, *, out: Any = None) -> Tensor: ...
+def square(input: Any, *, out: Any = None) -> Tensor:
+    """X * x, element by element."""
 def square_(input: Any) -> Tensor:
     """In-place form of `square`: write the result into this tensor and return it."""
 def squeeze(input: Tensor, dim: Any = ..., *, axis: Any = ...) -> Tensor:
@@ -815,10 +883,12 @@ def take(input: Tensor, index: Tensor) -> Tensor:
     """Return the elements at flat positions, in the shape of the index."""
 def take_along_dim(input: Tensor, indices: Tensor, dim: _int | None = None, *, out: Any = None) -> Tensor:
     """Gather along a dim, broadcasting the other dims; flat without a dim."""
-def tan(input: Any, *, out: Any = None) -> Tensor: ...
+def tan(input: Any, *, out: Any = None) -> Tensor:
+    """Tangent (radians), element by element."""
 def tan_(input: Any) -> Tensor:
     """In-place form of `tan`: write the result into this tensor and return it."""
-def tanh(input: Any, *, out: Any = None) -> Tensor: ...
+def tanh(input: Any, *, out: Any = None) -> Tensor:
+    """Hyperbolic tangent, element by element."""
 def tanh_(input: Any) -> Tensor:
     """In-place form of `tanh`: write the result into this tensor and return it."""
 def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: _bool = False, pin_memory: _bool = False) -> Tensor:
@@ -853,7 +923,8 @@ def triu_indices(row: _int, col: _int, offset: _int = 0, *, dtype: Any = None, d
     """Return the (row, column) indices of the upper triangle of a matrix as a 2 by n tensor."""
 def true_divide(input: Any, other: Any, *, rounding_mode: _str | None = None, out: Any = None) -> Tensor:
     """Divide element by element; `rounding_mode` is None, "trunc" or "floor"."""
-def trunc(input: Any, *, out: Any = None) -> Tensor: ...
+def trunc(input: Any, *, out: Any = None) -> Tensor:
+    """Integer part, element by element."""
 def trunc_(input: Any) -> Tensor:
     """In-place form of `trunc`: write the result into this tensor and return it."""
 def unbind(input: Tensor, dim: _int = 0) -> _tuple[Tensor, ...]:
@@ -896,8 +967,14 @@ inf: _float
 nan: _float
 pi: _float
 e: _float
-newaxis: Any
-strided: Any
-contiguous_format: Any
-preserve_format: Any
-channels_last: Any
+newaxis: None
+channels_last: memory_format
+channels_last_3d: memory_format
+contiguous_format: memory_format
+preserve_format: memory_format
+sparse_bsc: layout
+sparse_bsr: layout
+sparse_coo: layout
+sparse_csc: layout
+sparse_csr: layout
+strided: layout

@@ -20,27 +20,31 @@ _THEIRS = "torch"
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Finds `torch` and everything below it in wengert."""
 
-    def __init__(self) -> None:
-        self._specs: dict[str, Any] = {}
-
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
         if name != _THEIRS and not name.startswith(_THEIRS + "."):
             return None
         return importlib.machinery.ModuleSpec(name, self)
 
-    def create_module(self, spec: Any) -> ModuleType:
-        name = _OURS + spec.name.removeprefix(_THEIRS)
+    def create_module(self, spec: Any) -> None:
+        return None
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Put our module in the place of the empty one that the import system has made.
+
+        Handing ours over in create_module would not do: it would get another `__spec__`.
+        """
+        theirs = module.__name__
+        name = _OURS + theirs.removeprefix(_THEIRS)
         try:
-            module = importlib.import_module(name)
+            found = importlib.import_module(name)
         except ModuleNotFoundError as error:
             if error.name is None or not name.startswith(error.name):
                 raise
-            module_here = self._attribute(name)
-            if module_here is None:
-                raise ModuleNotFoundError(_missing(spec.name), name=spec.name) from None
-            module = module_here
-        self._specs[spec.name] = module.__spec__
-        return module
+            attribute = self._attribute(name)
+            if attribute is None:
+                raise ModuleNotFoundError(_missing(theirs), name=theirs) from None
+            found = attribute
+        sys.modules[theirs] = found
 
     def _attribute(self, name: str) -> ModuleType | None:
         """A module that lives under another name, such as torch.autograd.gradcheck."""
@@ -50,12 +54,6 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         except ModuleNotFoundError:
             return None
         return value if isinstance(value, ModuleType) else None
-
-    def exec_module(self, module: ModuleType) -> None:
-        """Give the module its own spec back: the import system has just put ours there."""
-        spec = getattr(module, "__spec__", None)
-        if spec is not None and spec.loader is self:
-            module.__spec__ = self._specs.get(spec.name)
 
 
 def _missing(name: str) -> str:

@@ -152,8 +152,9 @@ def _hint(error: BaseException) -> str | None:
             owner = error.name or "wengert"
             return "wengert: " + explain(found[1], dir(sys.modules[owner]), owner)
     if isinstance(error, AttributeError) and error.name and "does not have it" not in str(error):
-        if str(getattr(error.obj, "__name__", "")).startswith("wengert"):
-            return "wengert: " + explain(error.name, dir(error.obj), error.obj.__name__)
+        owner = str(getattr(error.obj, "__name__", ""))
+        if owner.startswith("wengert"):
+            return "wengert: " + explain(error.name, dir(error.obj), owner)
         kind = type(error.obj)
         if kind.__module__.startswith("wengert"):
             return "wengert: " + explain(error.name, dir(kind), kind.__name__, "class")

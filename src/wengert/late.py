@@ -10,8 +10,9 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from .core import registry
 from .core.op import Space
-from .core.registry import API
+from .core.registry import API, describe
 from .core.tensor import Tensor
 from .late_index import INDEX
 
@@ -51,17 +52,12 @@ def names(space: str) -> list[str]:
     return sorted({*API.get(space, {}), *INDEX.get(space, {})})
 
 
-def named(space: str, name: str) -> Any:
-    """Return the function of that name in a public space; None if there is none."""
-    found = API.get(space, {}).get(name)
-    if found is None and name in INDEX.get(space, {}):
-        load(INDEX[space][name])
-        found = API[space][name]
-    return found
+named = registry.find
 
 
 def hang() -> None:
     """Give Tensor every registered method that it does not have yet."""
+    describe()
     have = vars(Tensor)
     for name, f in API["Tensor"].items():
         if name not in have or type(have[name]) is _Late:
@@ -70,6 +66,8 @@ def hang() -> None:
 
 def prepare() -> None:
     """Put the stand-ins in their places."""
+    registry.late, registry.load = INDEX, load
+    describe()
     have = vars(Tensor)
     for name, module in INDEX.get("Tensor", {}).items():
         if name not in have:

@@ -35,16 +35,13 @@ class Saved:
             t = self.live()
             t = self.tensor if t is None else t
             refuse(node, t, self.storage, self.version, self._made_by(node))
-        t = self.tensor._share(self.edge_in(node))
+        edge = self.edge
+        if self.number is not None:
+            count = len(node.rest._output_specs)
+            edge = node if count == 1 else port(node, self.number, count)
+        t = self.tensor._share(edge)
         extra_of(t).storage = self.storage
         return t
-
-    def edge_in(self, node: Node) -> Node | None:
-        """Return the edge that the tensor had, as `node` sees it."""
-        if self.number is None:
-            return self.edge
-        count = len(node.rest._output_specs)  # type: ignore[attr-defined]
-        return node if count == 1 else port(node, self.number, count)
 
     def _made_by(self, node: Node) -> str | None:
         """Say which output of which call the tensor was, for the message."""
@@ -53,20 +50,6 @@ class Saved:
         t = self.live()
         last, number = (self.edge, 0) if t is None else (t.grad_fn, t.output_nr)
         return None if last is None else f"{number} of {_plain_name(last)}"
-
-
-class PackedSaved(Saved):
-    """One saved tensor that was handed to the user's pack hook; writes are then its own affair."""
-
-    __slots__ = ("content", "hooks")
-
-    def __init__(self, s: Any, node: Node, hooks: Any) -> None:
-        self.number, self.edge = (s.number, s.edge) if s.__class__ is Saved else (None, s._edge)
-        self.hooks, self.content = hooks, hooks.pack(unpacked(s, node))
-
-    def unpack(self, node: Node) -> Tensor:
-        """Return what the unpack hook makes of it, hung where the tensor was."""
-        return self.hooks.unpack(self.content)._share(self.edge_in(node))
 
 
 def saved(t: Any, placed: list) -> Any:
@@ -162,7 +145,7 @@ class FunctionOp:
 
     def pull_t(self, n: Node, g: Any) -> list:
         """Run the user's backward on tensors and check what it returns."""
-        ctx: Any = n.rest  # type: ignore[attr-defined]
+        ctx: Any = n.rest
         arrived = g.items if g.__class__ is Parts else [g]
         grads: list[Tensor | None] = []
         for c, spec in zip(arrived, ctx._output_specs, strict=True):
@@ -178,10 +161,6 @@ class FunctionOp:
         if not isinstance(result, tuple):
             result = (result,)
         return _checked(n, ctx, result)
-
-    def pack(self, n: Node, hooks: Any) -> None:
-        """Hand what ctx saved to the user's hooks."""
-        n.out = tuple([None if s is None else PackedSaved(s, n, hooks) for s in n.out])
 
     def saved_attribute(self, n: Node, name: str) -> Any:
         raise AttributeError(f"{self.nodename!r} object has no attribute '_saved_{name}'")

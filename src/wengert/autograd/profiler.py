@@ -82,7 +82,7 @@ class profile:
         if not use_cpu:
             raise AssertionError("use_cpu=False: there is nothing but the CPU to profile")
 
-    def __enter__(self) -> profile | None:
+    def __enter__(self) -> Any:  # None where it is not enabled
         if not self.enabled:
             return None
         if self.entered:

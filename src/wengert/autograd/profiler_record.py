@@ -266,7 +266,7 @@ class _Runs(watch.Watcher):
     def accumulate(self, add: Callable, leaf: Node, g: Any, create: bool) -> None:
         def run() -> tuple:
             watch.Watcher.accumulate(self, add, leaf, g, create)
-            return (leaf.out,)  # type: ignore[attr-defined]
+            return (leaf.out,)
 
         self._timed("torch::autograd::AccumulateGrad", -1, g, run)
 

@@ -335,4 +335,4 @@ def _backward(
 
 _ones = {c: np.array(1, c) for c in "efd"}
 _backward.__name__ = _backward.__qualname__ = "backward"
-Tensor.backward = _backward  # type: ignore[attr-defined]
+Tensor.backward = _backward  # type: ignore[method-assign]

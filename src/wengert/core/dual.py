@@ -91,12 +91,12 @@ class Dual(Wrapper):
         return self.value.detach()
 
     @property
-    def data(self) -> Tensor:
+    def data(self) -> Tensor:  # type: ignore[override]
         """The value alone, with a version counter of its own; the memory is shared."""
         return self.value.data
 
     @property
-    def requires_grad(self) -> bool:
+    def requires_grad(self) -> bool:  # type: ignore[override]
         """True if reverse mode records this dual or its primal."""
         return self._edge is not None or self.value.requires_grad
 

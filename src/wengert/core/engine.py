@@ -53,13 +53,6 @@ def _run(
     create: bool,
 ) -> dict[Node, Any]:  # fmt: skip
     want = set(inputs)
-    if state.GROUPS:
-        from . import groups
-
-        if not groups.is_named(roots):
-            roots = list(roots)
-            with groups.Run(roots, want):
-                return run(roots, inputs=want, leaves=leaves, retain=retain, create=create)
     pending: dict[Node, Any] = {}
     ready: list = []
     at_leaf: list[Node] = []
@@ -96,7 +89,7 @@ def _run(
                 contributions = op.pull_t(node, g) if create else op.pull(node, g)
             if watched:
                 contributions = hooks.after(node, contributions, g, create)
-            following = None
+            following: Any = None
             for edge, c in zip(node.edges, contributions):
                 if c is None or edge is None:
                     continue

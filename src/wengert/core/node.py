@@ -38,11 +38,18 @@ class Node:
     edges: tuple
     seq: int
     hooks: Any
+    x: Any
+    y: Any
+    out: Any
+    rest: Any
+    fit: Any
+    store: Any
     original: Any = None  # the node that a `packed.Twin` stands for
 
     def name(self) -> str:
-        """Return the name of this node, such as `MulBackward0`."""
-        return public_name(self)
+        """Return the name of this node, such as `MulBackward0`; PyTorch's, with its namespace."""
+        name = public_name(self)
+        return f"torch::autograd::{name}" if name in ("AccumulateGrad", "CopySlices") else name
 
     @property
     def next_functions(self) -> tuple:

@@ -17,7 +17,7 @@ import numpy as np
 from . import inplace, state
 from .errors import described
 from .promote import result_dtype
-from .registry import API, public
+from .registry import API, find, public
 from .tensor import Tensor, as_tensor_arg, wrap
 
 _REQUIRES_GRAD = (
@@ -183,7 +183,7 @@ _ACCUMULATIONS = {
 def public_op(name: str) -> Any:
     """Return the public function of that name, from whichever namespace has it; else None."""
     for space in ("torch", "special", "linalg"):
-        f = API.get(space, {}).get(name)
+        f = find(space, name)
         if f is not None:
             return f
     return None
@@ -313,7 +313,7 @@ def _accumulate(ufunc: np.ufunc, inputs: tuple[Any, ...], kwargs: dict[str, Any]
 
 def _outer(ufunc: np.ufunc, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     x, y = (x if isinstance(x, Tensor) else wrap(np.asarray(x)) for x in inputs)
-    x = x.reshape(tuple(x.shape) + (1,) * y.ndim)  # type: ignore[attr-defined]
+    x = x.reshape(tuple(x.shape) + (1,) * y.ndim)
     return _call(ufunc, (x, y), kwargs)
 
 

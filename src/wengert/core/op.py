@@ -18,7 +18,7 @@ conjugates once at the roots and once at the leaves.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -32,8 +32,13 @@ ndarray = np.ndarray
 class Space:
     """A namespace that rules compute in; ops add their names to it.
 
-    It has no `__getattr__`: that would slow every `xp.name` of every rule.
+    It has no `__getattr__`: that would slow every `xp.name` of every rule. Only type checkers see one.
     """
+
+    _label: str
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
 
     def __init__(self, label: str) -> None:
         self.__dict__["_label"] = label
@@ -333,11 +338,3 @@ def _hang(out: Any, edge: Node) -> Tensor:
         return share(out, edge)
     return attach(out, spec_of(out), edge)
 
-
-def __getattr__(name: str) -> Any:
-    """`elementwise`, `primitive`, `plain` and `utility` live in `define`; they read naturally here too."""
-    if name in ("elementwise", "primitive", "plain", "utility"):
-        from . import define
-
-        return getattr(define, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -71,23 +71,23 @@ class Held:
 
 
 class Place(NamedTuple):
-    """Where a node keeps a tensor: its public name, the slot, the index in a tuple there."""
+    """Where a node keeps a tensor: its public name, the slot, the part of a tuple there."""
 
     name: str
     slot: str
-    index: int | None
+    part: int | None
     number: int  # of the input or of the result
 
     def read(self, n: Node) -> Any:
         """Return what is kept here (an array, if it is a result), or None."""
         value = getattr(n, self.slot, None)
-        return value if value is None or self.index is None else value[self.index]
+        return value if value is None or self.part is None else value[self.part]
 
     def write(self, n: Node, value: Any) -> None:
         """Put a value here."""
-        if self.index is not None:
+        if self.part is not None:
             whole = list(getattr(n, self.slot))
-            whole[self.index] = value
+            whole[self.part] = value
             value = tuple(whole)
         setattr(n, self.slot, value)
 
@@ -228,8 +228,8 @@ class SavedTensor:
         t = place.read(n)
         if result:
             whole = made_by(n)
-            t = whole if place.index is None else whole[place.index]
-        held = Held(t, Pair(pack_hook, unpack_hook), result)
+            t = whole if place.part is None else whole[place.part]
+        held = Held(t.detach(), Pair(pack_hook, unpack_hook), False)
         op = n.op if isinstance(n.op, Packed) else Packed(n.op)
         op.keep(n, place, held)
         n.op = op
@@ -237,7 +237,7 @@ class SavedTensor:
     def _held(self) -> Held | None:
         for place, held in getattr(self.node.op, "held", ()):
             if place.name == self.name:
-                return held  # type: ignore[no-any-return]
+                return held
         return None
 
 

@@ -38,7 +38,7 @@ class Parameter(Tensor):
         t._edge = leaf_node(t) if requires_grad else None
         return t
 
-    def __repr__(self) -> str:  # type: ignore[override]
+    def __repr__(self) -> str:
         return "Parameter containing:\n" + Tensor.__repr__(self)
 
 

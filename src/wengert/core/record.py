@@ -144,7 +144,12 @@ def warm2(op: Any, x: Any, y: Any, params: tuple = ()) -> Tensor:
         return bind(op, (x, y), params)
     s = x._spec
     if not isinstance(y, Tensor):
-        if (y.__class__ is float or y.__class__ is int) and s.cpu and op.kind == "elementwise":
+        if (
+            (y.__class__ is float or y.__class__ is int)
+            and s.cpu
+            and op.kind == "elementwise"
+            and state.MODE is None
+        ):
             y = constant(y, s.np)
         else:
             return bind(op, (x, y), params)
@@ -349,7 +354,7 @@ def _arrays(op: Any, args: list) -> list:
     if op.promote == "float":
         d = float_dtype(d)
     want = d.np
-    arrays = []
+    arrays: list = []
     for k, a in enumerate(args):
         if a is None:
             arrays.append(None)
@@ -401,7 +406,7 @@ def _record(op: Any, args: list, params: tuple, result: Any) -> Any:
         if op.saves_out:
             n.out = result._array if result.__class__ is Tensor else result
         if op.fitted is not None:
-            specs = [None if a is None else a._spec for a in args]
+            specs: list[Any] = [None if a is None else a._spec for a in args]
             r = result._spec
             for s, e in zip(specs, edges, strict=True):
                 if e is not None and (s.shape != r.shape or s.dtype is not r.dtype):

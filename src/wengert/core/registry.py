@@ -11,8 +11,48 @@ from typing import Any, TypeVar
 
 F = TypeVar("F")
 
-API: dict[str, dict[str, Any]] = {}
+
+class Names(dict[str, Any]):
+    """The names of one public space; a name of a family that is not loaded yet loads it."""
+
+    def __init__(self, space: str) -> None:
+        self.space = space
+
+    def __missing__(self, name: str) -> Any:
+        module = late.get(self.space, {}).get(name)
+        if module is None:
+            raise KeyError(name)
+        load(module)
+        return self[name]
+
+
+class Spaces(dict[str, Names]):
+    """All public spaces by name, made at need."""
+
+    def __missing__(self, space: str) -> Names:
+        names = self[space] = Names(space)
+        return names
+
+
+API: Spaces = Spaces()
+late: dict[str, dict[str, str]] = {}  # what `wengert.late` knows: space -> name -> family
+
+
+def load(module: str) -> None:
+    """Load a family of ops; `wengert.late` puts the real function here."""
+    raise KeyError(module)
+
+
+def find(space: str, name: str) -> Any:
+    """Return the function of that name in a public space; None if there is none."""
+    try:
+        return API[space][name]
+    except KeyError:
+        return None
+
+
 ARITY: dict[str, Callable] = {}
+_undescribed: list[Any] = []
 
 
 def public(
@@ -31,12 +71,12 @@ def public(
             f.__name__ = n
         shown = _with_out(f, n) if out else f
         for space in spaces:
-            API.setdefault(space, {})[n] = shown if space != "Tensor" or not out else f
+            API[space][n] = shown if space != "Tensor" or not out else f
         if inplace:
             twin = in_place(f, n)
-            API.setdefault("Tensor", {})[n + "_"] = twin
+            API["Tensor"][n + "_"] = twin
             if inplace == "torch":
-                API.setdefault("torch", {})[n + "_"] = twin
+                API["torch"][n + "_"] = twin
         return f
 
     return register
@@ -62,9 +102,16 @@ def _with_out(f: Any, name: str) -> Any:
 
     g.__name__ = name
     g.__qualname__ = name
-    g.__doc__ = f.__doc__
     g.__wrapped__ = f
+    _undescribed.append(g)
     return g
+
+
+def describe() -> None:
+    """Give the `out=` forms the docstrings of their functions, which families write below the rows."""
+    while _undescribed:
+        g = _undescribed.pop()
+        g.__doc__ = g.__wrapped__.__doc__
 
 
 def _into(out: Any, f: Any, name: str, args: tuple, kwargs: dict) -> Any:

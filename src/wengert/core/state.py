@@ -15,7 +15,6 @@ LAST_WRITE = 0  # sequence number of the latest in-place write anywhere
 WATCHED_LEAVES = False  # some leaf has hooks: backward then runs leaves as soon as they are complete
 BEFORE_WRITE: Any = None  # called with an array that is about to be written in place, or None
 WATCH_RUNS: Any = None  # makes a context for every backward run (hooks on several tensors), or None
-GROUPS = 0  # how many hooks on several tensors there are: backward runs are then named for them
 ANOMALY: Any = None  # the innermost watcher of backward runs (anomaly, profiler), or None
 
 tick = itertools.count(1).__next__  # sequence numbers date calls and in-place writes alike

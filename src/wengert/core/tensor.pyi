@@ -121,7 +121,8 @@ class Tensor:
     def __mul__(self, other: Any) -> Tensor:
         """Multiply element by element, with broadcasting and promotion."""
     def __ne__(self, y: Any) -> Any: ...  # type: ignore[override]
-    def __neg__(self) -> Tensor: ...
+    def __neg__(self) -> Tensor:
+        """The negative of every element; bool is refused, as in PyTorch."""
     def __or__(self, other: Any) -> Tensor:
         """Bitwise or of integer tensors, element by element."""
     def __pos__(self) -> Tensor:
@@ -875,10 +876,12 @@ class Tensor:
         """Return a bool tensor: True where `input` differs from `other` (with broadcasting)."""
     def ne_(self, other: Any) -> Tensor:
         """In-place form of `ne`: write the result into this tensor and return it."""
-    def neg(self) -> Tensor: ...
+    def neg(self) -> Tensor:
+        """The negative of every element; bool is refused, as in PyTorch."""
     def neg_(self) -> Tensor:
         """In-place form of `neg`: write the result into this tensor and return it."""
-    def negative(self) -> Tensor: ...
+    def negative(self) -> Tensor:
+        """The negative of every element; bool is refused, as in PyTorch."""
     def negative_(self) -> Tensor:
         """In-place form of `negative`: write the result into this tensor and return it."""
     def nelement(self) -> _int:

@@ -283,4 +283,4 @@ def _wrapper_repr(t: Wrapper) -> str:
     return f"{type(t).__name__}(lvl={t.level}, value=\n{inner}\n)"
 
 
-Tensor.__repr__ = tensor_repr  # type: ignore[method-assign, assignment]
+Tensor.__repr__ = tensor_repr  # type: ignore[method-assign]

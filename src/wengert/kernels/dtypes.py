@@ -57,15 +57,6 @@ class dtype:  # PyTorch's spelling
     def __new__(cls, *args: object, **kwargs: object) -> Self:
         raise TypeError("cannot create 'torch.dtype' instances")
 
-    def __getattr__(self, name: str) -> Any:
-        # Reached only for an unset slot: bfloat16's NumPy type waits until somebody needs it,
-        # because importing ml_dtypes costs more than the rest of this module.
-        if name == "np" and self.name == "bfloat16":
-            found = _load_bfloat16()
-            object.__setattr__(self, "np", found)
-            return found
-        raise AttributeError(f"'torch.dtype' object has no attribute '{name}'")
-
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"attribute '{name}' of 'torch.dtype' objects is not writable")
 
@@ -74,6 +65,11 @@ class dtype:  # PyTorch's spelling
 
     def __reduce__(self) -> tuple[Any, tuple[str]]:
         return _named, (self.name,)
+
+    @property
+    def type(self) -> Any:
+        """NumPy's scalar type of this dtype, which NumPy-calling code asks a dtype for."""
+        return self.np.type
 
     def to_real(self) -> dtype:
         """Return the type of a real part: float32 for complex64, itself where there is none."""
@@ -90,6 +86,22 @@ class dtype:  # PyTorch's spelling
         if self.category != FLOAT:
             raise RuntimeError(f"Unknown Complex ScalarType for {self.scalar_name}")
         return complex128 if self is float64 else complex64
+
+
+class _BFloat16(dtype):
+    """bfloat16, whose NumPy type waits until somebody needs it: importing ml_dtypes costs time.
+
+    A class of its own, because a `__getattr__` on dtype would slow every look at every dtype.
+    """
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "np":
+            found = _load_bfloat16()
+            object.__setattr__(self, "np", found)
+            return found
+        raise AttributeError(f"'torch.dtype' object has no attribute '{name}'")
 
 
 def _load_bfloat16() -> np.dtype[Any]:
@@ -113,7 +125,7 @@ def _define(
     itemsize: int,
     signed: builtins.bool = True,
 ) -> dtype:
-    d = object.__new__(dtype)
+    d: dtype = object.__new__(_BFloat16 if name == "bfloat16" else dtype)
     write = object.__setattr__
     write(d, "name", name)
     write(d, "category", category)

@@ -346,7 +346,7 @@ def default_generator() -> Generator:
     if _owners:
         own = getattr(_own, "generator", None)
         if own is not None:
-            return own  # type: ignore[no-any-return]
+            return own
     if _default is None:
         with _default_lock:
             if _default is None:

@@ -129,9 +129,9 @@ class Twister:
         if n:
             self._fresh = False
         if n < _FEW:
-            return self._raw(n)  # type: ignore[no-any-return]
+            return self._raw(n)
         # The full range needs no rejection: these are the raw words.
-        return self._integers(0, 1 << 32, n, np.uint32)  # type: ignore[no-any-return]
+        return self._integers(0, 1 << 32, n, np.uint32)
 
     def _longs(self, n: int) -> Array:
         """The next n 64-bit words as a new uint64 array: the high 32 bits are drawn first."""
@@ -143,7 +143,7 @@ class Twister:
         if self._raw is None:
             self._open()
         self._fresh = False
-        return self._integers(0, 1 << 64, n, np.uint64)  # type: ignore[no-any-return]
+        return self._integers(0, 1 << 64, n, np.uint64)
 
     def _masked(self, n: int) -> Array:
         """The low 24 bits of n words."""

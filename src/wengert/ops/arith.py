@@ -44,6 +44,7 @@ div = elementwise("div(x, y)", np.divide, promote="float",
 
 neg = elementwise("neg(x)", np.negative,
                   x=lambda g: -g)  # fmt: skip
+neg.__doc__ = "The negative of every element; bool is refused, as in PyTorch."
 
 
 def _scaled(other: Any, alpha: Any) -> Any:

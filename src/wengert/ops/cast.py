@@ -85,7 +85,7 @@ def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     if copy or (d is not None and d is not have):
         result = converted(self, have if d is None else d)
     if form is not None and form is not preserve_format:
-        result = result.contiguous(memory_format=form)  # type: ignore[attr-defined]
+        result = result.contiguous(memory_format=form)
     return result
 
 
@@ -188,7 +188,7 @@ def named_type(x: Any) -> dtypes.dtype:
     if isinstance(x, dtypes.dtype):
         return x
     if isinstance(getattr(x, "dtype", None), dtypes.dtype) and isinstance(x, builtins.type):
-        return x.dtype  # type: ignore[attr-defined, no-any-return]
+        return x.dtype  # type: ignore[attr-defined]
     if not isinstance(x, (str, builtins.type)):
         raise TypeError(f"dtype must be a type, str, or dtype object, not {_kind(x)}")
     name = x if isinstance(x, str) else x.__name__

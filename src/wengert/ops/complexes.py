@@ -112,11 +112,11 @@ def imag(input: Tensor) -> Tensor:
 
 
 def _set_real(x: Tensor, value: Any) -> None:
-    real(x).copy_(value)  # type: ignore[attr-defined]
+    real(x).copy_(value)
 
 
 def _set_imag(x: Tensor, value: Any) -> None:
-    imag(x).copy_(value)  # type: ignore[attr-defined]
+    imag(x).copy_(value)
 
 
 public("Tensor", name="real")(property(real, _set_real))

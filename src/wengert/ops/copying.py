@@ -64,7 +64,7 @@ def _deepcopy(self: Tensor, memo: dict[int, Any]) -> Tensor:
     if not self.is_leaf:
         raise RuntimeError(
             f"{_NON_LEAF}. This one is a {self.dtype.name} tensor of shape {list(self.shape)} made "
-            f"by {self.grad_fn.name()}; copy t.detach() instead."  # type: ignore[union-attr]
+            f"by {self.grad_fn.name()}; copy t.detach() instead."
         )
     t = rebuild(type(self), self._array.copy("K"), self.requires_grad, {})
     memo[id(self)] = t
@@ -97,7 +97,7 @@ def as_subclass(self: Tensor, cls: type) -> Tensor:
     """Return a tensor of a subclass of Tensor over the same memory and with the same history."""
     if not (isinstance(cls, type) and issubclass(cls, Tensor)):
         raise TypeError(f"as_subclass(): cls must be a subclass of Tensor, not {cls!r}")
-    t: Tensor = TENSORS.alias(self)  # type: ignore[attr-defined]
+    t: Tensor = TENSORS.alias(self)
     t.__class__ = cls
     return t
 

@@ -323,7 +323,7 @@ def typed_tensor(d: dtypes.dtype | None, args: tuple[Any, ...]) -> Tensor:
     if isinstance(first, Tensor):
         if d is not None and first._spec.dtype is not d:
             raise TypeError(f"expected a tensor of dtype {d}, got one of {first._spec.dtype}")
-        result: Tensor = TENSORS.alias(first)  # type: ignore[attr-defined]
+        result: Tensor = TENSORS.alias(first)
         return result
     if first is None or isinstance(first, (float, bool, complex)):
         raise TypeError(f"new(): data must be a sequence (got {type(first).__name__})")

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..core.define import primitive, utility
 from ..core.errors import type_name
-from ..core.inplace import bump
+from ..core.inplace import before_write, bump
 from ..core.registry import public
 from ..core.tensor import Tensor, wrap
 from ..kernels import scatter
@@ -96,6 +96,7 @@ def _renormalise(weight: Tensor, indices: Tensor, max_norm: float, norm_type: fl
     large = norms > max_norm
     if large.any():
         factors = (max_norm / (norms[large] + 1e-7)).astype(w.dtype)
+        before_write(w)
         w[rows[large]] = used[large] * factors[:, None]
     bump(weight)
 

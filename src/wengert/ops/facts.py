@@ -87,7 +87,9 @@ def element_size(self: Tensor) -> int:
 
 
 public("Tensor", name="itemsize")(property(element_size))
-public("Tensor", name="nbytes")(property(lambda x: x._spec.numel * x._spec.np.itemsize))
+public("Tensor", name="nbytes")(
+    property(lambda x: x._spec.numel * x._spec.np.itemsize, doc="How many bytes the elements take.")
+)
 
 
 @public("Tensor")

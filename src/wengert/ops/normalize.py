@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..core.define import primitive, utility
-from ..core.inplace import bump
+from ..core.inplace import before_write, bump
 from ..core.op import TENSORS
 from ..core.registry import public
 from ..core.tensor import Tensor, wrap
@@ -377,6 +377,7 @@ def _batch_norm(
 def _update(running: Tensor, value: Tensor, momentum: float, repeat: int, factor: float) -> None:
     """Move a running statistic towards that of this batch, without recording it."""
     new = value._array.reshape(repeat, -1).mean(0, np.float64) * factor
+    before_write(running._array)
     k.update(running._array, new, momentum)
     bump(running)
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..core.numpy_protocol import numpy, numpy_function, reduced
 from ..core.promote import result_dtype
-from ..core.registry import API
+from ..core.registry import API, find
 from ..core.tensor import Tensor, as_tensor_arg, wrap
 
 torch = API["torch"]
@@ -468,7 +468,7 @@ def _same_meaning(numpy_name: str, space: str) -> None:
     name = numpy_name.rpartition(".")[2]
 
     def handler(*args: Any, **kwargs: Any) -> Any:
-        f = API.get(space, {}).get(name)
+        f = find(space, name)
         if f is None:
             return NotImplemented
         rest = [a for a in args if not isinstance(a, (Tensor, np.ndarray, list))]

@@ -257,7 +257,7 @@ def number(x: Any, caller: str, name: str) -> float:
 def whole(x: Any, caller: str, name: str) -> int:
     """Return an argument that must be an integer as an int."""
     try:
-        return x.__index__()  # type: ignore[no-any-return]
+        return x.__index__()
     except (AttributeError, TypeError):
         raise TypeError(
             f"{caller}(): argument '{name}' must be int, not {type(x).__name__}"

@@ -102,12 +102,12 @@ def _normal_of(mean: Any, std: Any, g: Generator) -> Tensor:
     if not isinstance(std, Tensor):
         std = number(std, "normal", "std")
         check_normal(std, mean._spec.dtype)
-        return _around(mean, std, g)  # type: ignore[no-any-return]
+        return _around(mean, std, g)
     if not isinstance(mean, Tensor):
         check_normal(1.0, std._spec.dtype)
-        return _wide(std, number(mean, "normal", "mean"), g)  # type: ignore[no-any-return]
+        return _wide(std, number(mean, "normal", "mean"), g)
     check_normal(1.0, mean._spec.dtype)
-    return _both(mean, std, g)  # type: ignore[no-any-return]
+    return _both(mean, std, g)
 
 
 # --------------------------------------------------------------- bernoulli
@@ -137,7 +137,7 @@ def bernoulli(
     else:
         check_probability(input._array)
         result = _bernoulli(input, source(generator, "bernoulli"))
-    return result if out is None else into(out, result, "bernoulli")  # type: ignore[no-any-return]
+    return result if out is None else into(out, result, "bernoulli")
 
 
 # ------------------------------------------------------------- multinomial

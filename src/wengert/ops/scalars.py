@@ -137,7 +137,7 @@ def _hash(self: Tensor) -> int:
 
 
 def _reversed(self: Tensor) -> Any:
-    return TENSORS.flip(self, (0,)) if self._spec.ndim else self  # type: ignore[attr-defined]
+    return TENSORS.flip(self, (0,)) if self._spec.ndim else self
 
 
 for _name, _f in {

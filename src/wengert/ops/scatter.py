@@ -178,7 +178,7 @@ def _fitting(src: Tensor, index: Tensor) -> Tensor:
     if shape == want:
         return src
     if len(shape) != len(want):
-        return reshape_any(src if src._spec.numel == 1 else src[:1], want)  # type: ignore[index]
+        return reshape_any(src if src._spec.numel == 1 else src[:1], want)
     key = tuple([slice(0, n) for n in want])
     return pick_op(src, (*key, Ellipsis), "SliceBackward0")
 

@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from ..core import state
+
 SMALL = 1 << 12  # elements up to which a temporary costs nothing
 WHOLE = 1 << 17  # elements up to which an array is not cut: each block costs a microsecond a pass
 BLOCK = 1 << 16  # elements of a block: 256 KiB of float32
@@ -50,6 +52,8 @@ def run(update: Update, arrays: Sequence[Any], numbers: Numbers) -> None:
     float32 and rounded at the end.
     """
     first = arrays[0]
+    if state.BEFORE_WRITE is not None:
+        state.BEFORE_WRITE(first)
     ready = numbers.made.get(first.dtype.char)
     if ready is not None and first.ndim and first.size <= SMALL:
         update(arrays, _NO_WORK, ready)

@@ -202,7 +202,7 @@ class Archive:
         if self.big_endian != (np.dtype(">i4").isnative):
             data = _swapped(data, dtype)
         made = Storage(data, dtype, location)
-        return self.relocate(made, location)  # type: ignore[no-any-return]
+        return self.relocate(made, location)
 
 
 def _swapped(data: Any, dtype: Any) -> Any:

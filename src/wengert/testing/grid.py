@@ -173,7 +173,10 @@ def first_order(row: Row, seed: int = 0) -> None:
     """Reverse mode agrees with central differences."""
     arrays = row.arrays(seed)
     d = _directions(row, arrays)
-    value = lambda step: float(weighted(row, tensors(row, _moved(arrays, d, step), grad=False)).item())  # noqa: E731
+
+    def value(step: float) -> float:
+        return float(weighted(row, tensors(row, _moved(arrays, d, step), grad=False)).item())
+
     numeric = (value(EPS) - value(-EPS)) / (2 * EPS)
     ts = tensors(row, arrays)
     weighted(row, ts).backward()
@@ -209,7 +212,10 @@ def second_order(row: Row, seed: int = 0) -> None:
     arrays = row.arrays(seed)
     d = _directions(row, arrays)
     e = _directions(row, arrays, 13)
-    value = lambda step: float(_directional(row, _moved(arrays, e, step), d, False)[1])  # noqa: E731
+
+    def value(step: float) -> float:
+        return float(_directional(row, _moved(arrays, e, step), d, False)[1])
+
     numeric = (value(EPS) - value(-EPS)) / (2 * EPS)
     inputs, total = _directional(row, arrays, d, True)
     if total.requires_grad:
@@ -241,7 +247,10 @@ def forward_mode(row: Row, seed: int = 0) -> None:
             if tangent is not None:
                 assert tangent.shape == o.shape, f"tangent of shape {tangent.shape} for {o.shape}"
                 pushed += float((tangent._array * w).sum())
-    value = lambda step: float(weighted(row, tensors(row, _moved(arrays, d, step), grad=False)).item())  # noqa: E731
+
+    def value(step: float) -> float:
+        return float(weighted(row, tensors(row, _moved(arrays, d, step), grad=False)).item())
+
     close(pushed, (value(EPS) - value(-EPS)) / (2 * EPS), f"{row.name}: forward mode")
     ts = tensors(row, arrays)
     weighted(row, ts).backward()
@@ -270,6 +279,7 @@ def memory_layouts(row: Row, seed: int = 0) -> None:
         weighted(row, ts).backward()
         for t, p in zip(ts, plain, strict=True):
             if p.requires_grad and p.grad is not None:
+                assert t.grad is not None
                 np.testing.assert_allclose(t.grad._array, p.grad._array, rtol=1e-11, atol=1e-12)
 
 
@@ -302,6 +312,7 @@ def single_precision(row: Row, seed: int = 0) -> None:
     total.backward()
     for n, t in zip(narrow, wide, strict=True):
         if t.requires_grad and t.grad is not None:
+            assert n.grad is not None
             assert n.grad.dtype is n.dtype
             scale = max(1.0, float(np.abs(t.grad._array).max(initial=0.0)))
             np.testing.assert_allclose(n.grad._array, t.grad._array, rtol=2e-3, atol=2e-4 * scale)
@@ -324,6 +335,7 @@ def in_place(row: Row, seed: int = 0) -> None:
     (target * w).sum().backward()
     for t, p in zip(ts, plain, strict=True):
         if p.requires_grad and p.grad is not None:
+            assert t.grad is not None
             np.testing.assert_allclose(t.grad._array, p.grad._array, rtol=1e-12, atol=1e-14)
 
 
@@ -340,6 +352,7 @@ def spent_graph(row: Row, seed: int = 0) -> None:
     wengert.autograd.backward(outs, grads)
     for t, g in zip(ts, once, strict=True):
         if g is not None:
+            assert t.grad is not None
             np.testing.assert_allclose(t.grad._array, 2 * g, rtol=1e-12)
     if not saves:
         return
@@ -448,6 +461,7 @@ def value_against(row: Row, torch: Any, seed: int = 0) -> None:
         if u.requires_grad:
             assert (t.grad is None) == (u.grad is None), f"gradient {t.grad} against {u.grad}"
             if u.grad is not None:
+                assert t.grad is not None
                 np.testing.assert_allclose(
                     t.grad._array, u.grad.resolve_conj().numpy(force=True), rtol=10 * tolerance, atol=10 * tolerance
                 )

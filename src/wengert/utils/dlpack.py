@@ -16,7 +16,7 @@ def to_dlpack(tensor: Tensor) -> Any:
     >>> from_dlpack(to_dlpack(torch.ones(2)))
     tensor([1., 1.])
     """
-    return tensor.__dlpack__(max_version=(1, 0))  # type: ignore[attr-defined]
+    return tensor.__dlpack__(max_version=(1, 0))
 
 
 __all__ = ["from_dlpack", "to_dlpack"]

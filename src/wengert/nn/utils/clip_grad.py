@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ...core.inplace import bump, caller
+from ...core.inplace import before_write, bump, caller
 from ...core.tensor import Tensor, wrap
 
 
@@ -85,6 +85,7 @@ def _scale(grads: list[Tensor], max_norm: float, total_norm: Tensor) -> None:
     factor = np.minimum(factor, 1.0)  # keeps NaN, as PyTorch does
     where = caller()
     for grad in grads:
+        before_write(grad._array)
         np.multiply(grad._array, factor.astype(grad._array.dtype), out=grad._array)
         bump(grad, where)
 
@@ -129,6 +130,7 @@ def clip_grad_value_(
     limit = float(clip_value)
     where = caller()
     for grad in _grads(parameters):
+        before_write(grad._array)
         np.clip(grad._array, -limit, limit, out=grad._array)
         bump(grad, where)
 

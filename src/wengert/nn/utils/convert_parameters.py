@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ...core.inplace import bump, caller
+from ...core.inplace import before_write, bump, caller
 from ...core.tensor import Tensor
 from ...ops.join import cat
 
@@ -37,6 +37,7 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
     where, start = caller(), 0
     for p in targets:
         stop = start + p.numel()
+        before_write(p._array)
         p._array[...] = flat[start:stop].reshape(p._array.shape)
         bump(p, where)
         start = stop

@@ -70,7 +70,7 @@ class TensorDataset(Dataset[tuple[Tensor, ...]]):
         return tuple(t[index] for t in self.tensors)
 
     def __len__(self) -> int:
-        return self.tensors[0].shape[0]  # type: ignore[no-any-return]
+        return self.tensors[0].shape[0]
 
 
 class StackDataset(Dataset[Any]):
@@ -161,7 +161,7 @@ class ConcatDataset(Dataset[T_co]):
         if which == len(self.datasets):
             raise IndexError(f"index {index} is out of range for {len(self)} samples")
         before = self.cumulative_sizes[which - 1] if which else 0
-        return self.datasets[which][index - before]  # type: ignore[no-any-return]
+        return self.datasets[which][index - before]
 
 
 class ChainDataset(IterableDataset[Any]):
@@ -202,15 +202,15 @@ class Subset(Dataset[T_co]):
 
     def __getitem__(self, index: Any) -> T_co:
         if isinstance(index, list):
-            return self.dataset[[self.indices[i] for i in index]]  # type: ignore[no-any-return]
-        return self.dataset[self.indices[index]]  # type: ignore[no-any-return]
+            return self.dataset[[self.indices[i] for i in index]]
+        return self.dataset[self.indices[index]]
 
     def __getitems__(self, indices: list[int]) -> list[T_co]:
         """Return the samples at these positions, fetched in one go if the data set can."""
         inner = [self.indices[i] for i in indices]
         several = getattr(self.dataset, "__getitems__", None)
         if callable(several):
-            return several(inner)  # type: ignore[no-any-return]
+            return several(inner)
         return [self.dataset[i] for i in inner]
 
     def __len__(self) -> int:

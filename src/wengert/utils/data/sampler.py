@@ -113,7 +113,7 @@ class RandomSampler(Sampler[int]):
 
 
 def _listed(indices: Tensor) -> list[int]:
-    return indices._array.tolist()  # type: ignore[no-any-return]
+    return indices._array.tolist()
 
 
 class SubsetRandomSampler(Sampler[int]):
