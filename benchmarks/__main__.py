@@ -29,7 +29,7 @@ def measure(library: str, case: str, seconds: float) -> dict[str, float] | None:
     command = [sys.executable, "-m", "benchmarks.worker", library, case, str(seconds)]
     if sys.platform == "linux":
         command = ["taskset", "-c", str(max(os.sched_getaffinity(0))), *command]
-    threads = {v: "1" for v in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     done = subprocess.run(
         command, capture_output=True, text=True, check=False, env={**os.environ, **threads},
         cwd=Path(__file__).parent.parent,

@@ -42,7 +42,7 @@ for step in range(1, 101):
     if step % 10 == 1:
         print(f"step {step:>2}  f = {f.item():.3e}  |g| = {g.norm().item():.1e}")
 
-    def product(v, g=g):  # ... so that it can be differentiated again
+    def product(v, x=x, g=g):  # ... so that it can be differentiated again
         return torch.autograd.grad(g @ v, x, retain_graph=True)[0]
 
     fixed = g.detach()

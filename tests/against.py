@@ -42,11 +42,6 @@ __all__ = [
 ]
 
 
-def not_yet(reason: str):
-    """Mark a test of PyTorch's behaviour that wengert lacks so far; it must start to fail the day it works."""
-    return pytest.mark.xfail(not REAL, reason=reason, strict=True)
-
-
 def plain(text: str) -> str:
     """The text with object addresses replaced, so that two runs can be compared byte for byte."""
     return re.sub(r"0x[0-9A-Fa-f]+", "0x...", str(text))

@@ -13,7 +13,7 @@ def row(name, f, *shapes, inplace=None, **kw):
 
 def act(name, *args, inplace=False, domain="real", **kw):
     """An activation, with its arguments."""
-    f = lambda T, x: getattr(T.nn.functional, name)(x, *args)  # noqa: E731
+    f = lambda T, x: getattr(T.nn.functional, name)(x, *args)
     g = (lambda T, x: getattr(T.nn.functional, name)(x, *args, inplace=True)) if inplace else None
     label = name + "".join(f"_{a}" for a in args)
     return [row(label, f, Input(A, domain), inplace=g, **kw), row(f"{label}_0d", f, Input((), domain), **kw),
@@ -37,7 +37,7 @@ def special(name, domain="real", **kw):
 
 P = Input(A, "open")
 CLASSES = Input((3,), ("int", 4))
-SIGNS = lambda T, y: (y > 0).to(T.float64) * 2 - 1  # noqa: E731
+SIGNS = lambda T, y: (y > 0).to(T.float64) * 2 - 1
 ROWS = [
     *act("relu", inplace=True), *act("relu6", inplace=True), *act("leaky_relu", 0.2, inplace=False),
     *act("elu", 1.3), *act("selu", inplace=True), *act("celu", 1.2, torch_tolerance=1e-7), *act("gelu"),

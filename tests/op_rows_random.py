@@ -17,8 +17,8 @@ def seeded(T):
 
 def fill(name, call, torch=True):
     """A row of an in-place method: the result forgets what was there."""
-    f = lambda T, x: call(x.clone(), seeded(T))  # noqa: E731
-    g = lambda T, x: call(x, seeded(T))  # noqa: E731
+    f = lambda T, x: call(x.clone(), seeded(T))
+    g = lambda T, x: call(x, seeded(T))
     return Row(name, f, [Input(A)], inplace=g, torch=torch, gaps=LAYOUT)
 
 

@@ -50,6 +50,7 @@ ROWS = [
     row("cumprod", lambda T, x: T.cumprod(x, 1), A), row("cummax", lambda T, x: T.cummax(x, 1)[0], D),
     row("cummin", lambda T, x: T.cummin(x, 1)[0], D), row("logcumsumexp", lambda T, x: T.logcumsumexp(x, 1), A),
     row("diff", lambda T, x: T.diff(x, dim=1), A), row("trapezoid", lambda T, x, y: T.trapezoid(x, y), (5,), (5,)),
+    row("trapezoid_dx", lambda T, x: T.trapezoid(x, dx=0.5, dim=0), M), row("trapezoid_even", lambda T, x: T.trapezoid(x, dim=0), M),
     row("cumulative_trapezoid", lambda T, x: T.cumulative_trapezoid(x), (5,)),
     row("var", lambda T, x: T.var(x), A), row("var_dim", lambda T, x: T.var(x, 1, correction=0), A),
     row("std", lambda T, x: T.std(x), A), row("std_dim", lambda T, x: T.std(x, (0, 2), keepdim=True), A),
@@ -89,6 +90,7 @@ ROWS = [
     row("matrix_power", lambda T, x: T.matrix_power(x, 3), (3, 3)),
     row("linear", lambda T, x, w, b: T.nn.functional.linear(x, w, b), (2, 3), (4, 3), (4,), complex=True),
     row("linear_3d", lambda T, x, w, b: T.nn.functional.linear(x, w, b), A, (5, 4), (5,)),
+    row("linear_3d_no_bias", lambda T, x, w: T.nn.functional.linear(x, w), A, (5, 4), complex=True),
     row("linear_1d", lambda T, x, w: T.nn.functional.linear(x, w), (3,), (4, 3)),
     row("bilinear", lambda T, x, y, w, b: T.nn.functional.bilinear(x, y, w, b), (2, 3), (2, 4), (5, 3, 4), (5,)),
 ]  # fmt: skip

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 import wengert
 
 pytestmark = pytest.mark.wengert_only

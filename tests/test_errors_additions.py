@@ -5,6 +5,7 @@ Also: bad input to `wengert run` gets one clear error, and names that are missin
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import re
 import subprocess
@@ -303,6 +304,29 @@ def test_run_resolves_every_spelling_of_the_import(tmp_path):
         "--two",
     )
     assert (done.returncode, done.stdout) == (0, "__main__ ['one', '--two'] True\n"), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "wanted"),
+    [
+        ("", "linspaec", "linspace"),
+        ("nn", "Liner", "Linear"),
+        ("nn.functional", "reluu", "relu"),
+        ("nn.init", "xavier_unifrom_", "xavier_uniform_"),
+        ("optim", "Adamm", "Adam"),
+        ("autograd", "backwards", "backward"),
+        ("autograd.functional", "jacobain", "jacobian"),
+        ("autograd.graph", "save_on_gpu", "save_on_cpu"),
+        ("linalg", "vector_nrom", "vector_norm"),
+        ("special", "digama", "digamma"),
+        ("utils.data", "DataLoder", "DataLoader"),
+    ],
+)
+def test_an_unknown_name_gives_the_closest_one(module, name, wanted):
+    where = ".".join(filter(None, ("wengert", module)))
+    text = message(lambda: getattr(importlib.import_module(where), name), AttributeError)
+    assert text.startswith(f"module '{where}' has no attribute '{name}'")
+    assert f"the closest match is '{wanted}'" in text
 
 
 @pytest.mark.parametrize(

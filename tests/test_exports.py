@@ -10,6 +10,7 @@ import sys
 import types
 
 import pytest
+
 import wengert
 
 # what users import; everything else is the inside of the package

@@ -66,14 +66,14 @@ def test_wrong_second_derivative():
 
 
 def test_wrong_jvp():
-    wrong = lambda xp, xs, ts, out, params: ts[0]  # noqa: E731
-    make = lambda: primitive("opaque", "planted(x)", lambda x: x * 3, jvp=wrong, x=lambda g: g * 3)  # noqa: E731
+    wrong = lambda xp, xs, ts, out, params: ts[0]
+    make = lambda: primitive("opaque", "planted(x)", lambda x: x * 3, jvp=wrong, x=lambda g: g * 3)
     with planted(make) as op, pytest.raises(AssertionError, match="forward mode"):
         grid.forward_mode(row(op, (2, 3)))
 
 
 def test_missing_jvp():
-    make = lambda: primitive("opaque", "planted(x)", lambda x: x * 3, x=lambda g: g * 3)  # noqa: E731
+    make = lambda: primitive("opaque", "planted(x)", lambda x: x * 3, x=lambda g: g * 3)
     with planted(make) as op, pytest.raises(NotImplementedError, match="no jvp rule"):
         grid.forward_mode(row(op, (2, 3)))
 
@@ -102,7 +102,7 @@ def test_a_save_that_nobody_names_is_seen():
 
         def call(T, x, y):
             out = op(x, y)
-            out.grad_fn.op  # noqa: B018
+            out.grad_fn.op
             out._edge.x = x
             return out
 
@@ -124,7 +124,7 @@ def test_two_rows_of_one_name_are_refused():
 
 
 def test_complex_rule_with_a_conjugate_too_many():
-    rule = lambda xp, g, y: g * xp.conj(y)  # noqa: E731
+    rule = lambda xp, g, y: g * xp.conj(y)
     with planted(lambda: elementwise("planted(x, y)", np.multiply, x=rule, y=lambda g, x: g * x)) as op:
         grid.first_order(row(op, (2, 3), (2, 3)))
         with pytest.raises(AssertionError, match="complex derivative"):

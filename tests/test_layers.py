@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 import wengert
 
 ROOT = Path(wengert.__file__).parent

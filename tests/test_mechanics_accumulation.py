@@ -179,7 +179,7 @@ def test_M_47_threads_accumulate_without_loss():
         try:
             for _ in range(100):
                 (w * 1).sum().backward()
-        except Exception as error:  # noqa: BLE001 (reported below)
+        except Exception as error:
             errors.append(error)
 
     threads = [threading.Thread(target=work) for _ in range(4)]

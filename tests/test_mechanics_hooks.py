@@ -194,6 +194,17 @@ def test_M_34_which_hooks_run_for_grad():
     assert log == ["hook", "hook", "post accumulate"]
 
 
+def test_M_34_hooks_of_leaves_that_were_not_asked_for():
+    log = []
+    x, y = leaf(1), leaf(1)
+    x.register_hook(lambda g: log.append("x"))
+    y.register_hook(lambda g: log.append("y"))
+    grad(x * y, y)
+    (x * y).backward(inputs=[y])
+    assert log == ["y", "y"]
+    assert x.grad is None
+
+
 def test_M_35_captured_values_and_hooks():
     def build():
         a = leaf(1)

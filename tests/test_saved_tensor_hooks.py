@@ -35,7 +35,7 @@ class Cube(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, g):
-        x, y, out = ctx.saved_tensors
+        x, _, out = ctx.saved_tensors
         return 3 * g * out / x, g * x**3
 
 
@@ -264,7 +264,7 @@ def test_a_spent_graph():
     node = z.grad_fn.next_functions[0][0]
     z.backward()
     with raises(RuntimeError, "Trying to backward through the graph a second time"):
-        node._saved_self  # noqa: B018
+        node._saved_self
 
 
 def test_in_place_calls():
@@ -272,7 +272,7 @@ def test_in_place_calls():
 
     def program():
         y = x * 2
-        y.exp_()
+        y.sin_()
         y[0].mul_(y[1].detach().clone())
         y.tanh_()
         return y.sum()
@@ -428,9 +428,12 @@ def test_disabled_hooks():
     with graph.disable_saved_tensors_hooks("not here"):
         with raises(RuntimeError, "not here"), hooks(same, same):
             pass
-        with raises(RuntimeError, "nor here"), graph.disable_saved_tensors_hooks("nor here"):
-            with hooks(same, same):
-                pass
+        with (
+            raises(RuntimeError, "nor here"),
+            graph.disable_saved_tensors_hooks("nor here"),
+            hooks(same, same),
+        ):
+            pass
         with raises(RuntimeError, "not here"), graph.save_on_cpu():
             pass
         x.exp()
@@ -485,7 +488,7 @@ def test_hooks_of_one_saved_tensor_must_keep_the_rules():
     with raises(RuntimeError, "whose hooks have already been set"):
         y.grad_fn._raw_saved_self.register_hooks(same, same)
     with pytest.raises(AttributeError):
-        y.grad_fn._raw_saved_nonsense  # noqa: B018
+        y.grad_fn._raw_saved_nonsense
 
 
 # ----------------------------------------------------------------- writes to what is saved
@@ -572,12 +575,12 @@ def test_backward_after_the_block():
 
 
 def test_blocks_that_allow_writes_do_not_nest():
-    with graph.allow_mutation_on_saved_tensors():
-        with (
-            raises(RuntimeError, "allow_mutation_on_saved_tensors contexts cannot be nested"),
-            graph.allow_mutation_on_saved_tensors(),
-        ):
-            pass
+    with (
+        graph.allow_mutation_on_saved_tensors(),
+        raises(RuntimeError, "allow_mutation_on_saved_tensors contexts cannot be nested"),
+        graph.allow_mutation_on_saved_tensors(),
+    ):
+        pass
     x = leaf(2)
     y = x.exp()
     with torch.no_grad():
@@ -605,7 +608,9 @@ def test_hooks_on_several_tensors_of_the_middle_of_a_graph():
     a, b = x * 2, x * 3
     c = a * b
     log = []
-    handle = graph.register_multi_grad_hook((a, x, b), lambda gs: log.append([as_list(g) for g in gs]))
+    handle = graph.register_multi_grad_hook(
+        (a, x, b), lambda gs: log.append([as_list(g) for g in gs])
+    )
     x.register_hook(lambda g: log.append("x"))
     (c + 1).backward(retain_graph=True)
     assert log == [[[3.0], [12.0], [2.0]], "x"]

@@ -10,6 +10,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+
 from wengert.data import digits
 from wengert.tour import tour
 from wengert.tour.chart import curve, ticks

@@ -80,11 +80,11 @@ def signature(f: Any, name: str, method: bool) -> str:
         while parts.count("/") > 1:
             parts.remove("/")
         result = annotation(sig.return_annotation)
-    if getattr(f, "__wrapped__", None) is not None and not name.endswith("_") and not method:
-        if not any(p.startswith(("out:", "**")) for p in parts):
-            if not any(p == "*" or p.startswith("*") for p in parts):
-                parts.append("*")
-            parts.append("out: Any = None")
+    takes_out = getattr(f, "__wrapped__", None) is not None and not name.endswith("_") and not method
+    if takes_out and not any(p.startswith(("out:", "**")) for p in parts):
+        if not any(p.startswith("*") for p in parts):
+            parts.append("*")
+        parts.append("out: Any = None")
     if method and parts:
         parts[0] = "self"
     elif method:
@@ -106,9 +106,7 @@ def function(name: str, f: Any, method: bool = False, indent: str = "") -> str:
         return f"{indent}{name}: Any\n"
     said = doc(f)
     body = f'\n{indent}    """{said}"""\n' if said and len(said) < 200 else " ...\n"
-    ignore = "  # type: ignore[override]" if method and name in ("__eq__", "__ne__") else ""
-    head = f"{indent}def {name}{signature(f, name, method)}:"
-    return head + (ignore + body if "\n" in body.rstrip("\n") else body.rstrip("\n") + ignore + "\n")
+    return f"{indent}def {name}{signature(f, name, method)}:{body}"
 
 
 PRELUDE = """from __future__ import annotations
@@ -128,7 +126,7 @@ def tensor_stub() -> str:
     lines.append(
         "import numpy as np\n\nfrom ..kernels.dtypes import dtype as _dtype\nfrom .device import device as _device\n"
         "from .node import Node, Poison as Poison, public_name as public_name\nfrom .size import Size\n"
-        "from .spec import Spec\nfrom . import errors as errors\n\n"
+        "from .spec import Spec\nfrom . import errors as errors\nfrom ..ops.generator import Generator\n\n"
     )
     lines.append("class Storage:\n    version: _int\n    written: _int\n    stamps: Any\n    where: Any\n"
                  "    views: Any\n    limit: _int\n    def stamp(self, when: _int, where: Any = ...) -> None: ...\n"

@@ -29,6 +29,7 @@ from .inspect.printing import (
     set_printoptions as set_printoptions,
 )
 from .kernels import dtypes as _dtypes
+from .kernels.memory import keep_freed_memory as _keep_freed_memory
 from . import late as _late
 from .methods import API as _API
 
@@ -41,6 +42,7 @@ _warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"wengert\.")
 inf, nan, pi, e = float("inf"), float("nan"), 3.141592653589793, 2.718281828459045
 newaxis = None
 
+_keep_freed_memory()
 globals().update(_API["torch"])
 globals().update({_name: getattr(_dtypes, _name) for _name in _dtypes.__all__})
 globals().update(_layout.NAMES)

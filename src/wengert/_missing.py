@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 
 def explain(
@@ -16,3 +17,12 @@ def explain(
     if len(close) > 1:
         hint += f" (or {' or '.join(repr(c) for c in close[1:])})"
     return f"{kind} {where!r} has no attribute {name!r}: wengert does not have it (yet){hint}"
+
+
+def getter(where: str, known: Iterable[str]) -> Callable[[str], Any]:
+    """Return the `__getattr__` of a module: it says that a name is missing, and which are close."""
+
+    def __getattr__(name: str) -> Any:
+        raise AttributeError(explain(name, known, where))
+
+    return __getattr__

@@ -11,7 +11,8 @@ from typing import Any
 
 from . import methods  # noqa: F401  (fills the registry)
 from .core.registry import API as _API
-from .late import named as _named, names as _names
+from .late import named as _named
+from .late import names as _names
 
 globals().update(_API.get("linalg", {}))
 __all__ = _names("linalg")

@@ -28,7 +28,7 @@ from .ops import (  # noqa: F401 (importing a family registers it)
     unary,
     write,
 )
-from .core import numpy_protocol  # noqa: F401, I001
+from .core import numpy_protocol  # noqa: F401
 from . import late
 
 inplace._register_internal()

@@ -4,5 +4,5 @@ from .core import return_types as _kinds
 
 __all__ = [
     n for n, k in vars(_kinds).items() if isinstance(k, type) and k is not _kinds.ReturnType
-]  # noqa: PLE0605 (one for each kind that core/return_types.py defines)
+]
 globals().update({n: getattr(_kinds, n) for n in __all__})

@@ -47,7 +47,9 @@ def __getattr__(name: str) -> Any:
     elif name == "gradcheck":
         value = importlib.import_module(".gradcheck", __name__).gradcheck
     else:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from .._missing import explain
+
+        raise AttributeError(explain(name, [*globals(), *_LAZY, *_SUBMODULES], __name__))
     globals()[name] = value
     return value
 

@@ -190,7 +190,7 @@ def _checked(n: Node, ctx: Any, result: tuple) -> list:
                 "but the corresponding forward input was not a Variable"
             )
         if not isinstance(r, Tensor):
-            raise RuntimeError(  # noqa: TRY004 (as PyTorch)
+            raise RuntimeError(
                 f"expected Variable or None (got {type(r).__name__}) as gradient {k} from "
                 f"{n.name()}"
             )
@@ -388,7 +388,7 @@ def _wrapped(values: tuple) -> bool:
 def check_tangent(value: Tensor, tangent: Any, k: int = 0) -> None:
     """Raise unless `tangent` can be the tangent of `value`."""
     if not isinstance(tangent, Tensor):
-        raise RuntimeError(  # noqa: TRY004 (as PyTorch)
+        raise RuntimeError(
             f"expected Variable or None (got {type(tangent).__name__}) for grad output {k}."
         )
     if tangent.shape != value.shape:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from .._missing import getter
 from ..core import state
 from ..core.op import TENSORS
 from ..core.tensor import Tensor, wrap
@@ -502,3 +503,5 @@ def hessian(
 
 
 __all__ = ["hessian", "hvp", "jacobian", "jvp", "vhp", "vjp"]
+
+__getattr__ = getter(__name__, __all__)

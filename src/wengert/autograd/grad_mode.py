@@ -97,7 +97,7 @@ class _Bare(type):
         return made if orig_func is None else made(orig_func)
 
 
-class no_grad(_Switch, metaclass=_Bare):  # noqa: N801 (PyTorch's spelling)
+class no_grad(_Switch, metaclass=_Bare):
     """Stop recording inside the block (or the decorated function); thread-local.
 
     >>> import wengert as torch
@@ -118,7 +118,7 @@ class no_grad(_Switch, metaclass=_Bare):  # noqa: N801 (PyTorch's spelling)
         state.set_grad_enabled(self._before.pop())
 
 
-class enable_grad(_Switch, metaclass=_Bare):  # noqa: N801
+class enable_grad(_Switch, metaclass=_Bare):
     """Record inside the block, also when it stands inside no_grad.
 
     >>> import wengert as torch
@@ -139,7 +139,7 @@ class enable_grad(_Switch, metaclass=_Bare):  # noqa: N801
         state.set_grad_enabled(self._before.pop())
 
 
-class set_grad_enabled(_Switch):  # noqa: N801
+class set_grad_enabled(_Switch):
     """Switch recording on or off: at once when called as a function, for a block as a context.
 
     >>> import wengert as torch
@@ -178,7 +178,7 @@ class _InferenceMeta(type):
         return super().__call__(mode)
 
 
-class inference_mode(_Switch, metaclass=_InferenceMeta):  # noqa: N801
+class inference_mode(_Switch, metaclass=_InferenceMeta):
     """A stricter no_grad: what is made inside can never take part in recording.
 
     >>> import wengert as torch
@@ -210,7 +210,7 @@ class inference_mode(_Switch, metaclass=_InferenceMeta):  # noqa: N801
         return inference_mode(self.mode)
 
 
-class set_multithreading_enabled(_Switch):  # noqa: N801
+class set_multithreading_enabled(_Switch):
     """Accepted for PyTorch scripts: backward always runs on the calling thread here."""
 
     _mode = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from .._missing import getter
 from ..core.inplace import bump
 from ..core.node import PORT, Node, port, seen
 from ..core.tensor import Tensor
@@ -70,3 +71,5 @@ __all__ = [
     "save_on_cpu",
     "saved_tensors_hooks",
 ]
+
+__getattr__ = getter(__name__, __all__)

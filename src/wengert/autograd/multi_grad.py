@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Self
 
 from ..core import engine, state
 from ..core.hooks import RemovableHandle
@@ -72,7 +72,7 @@ class _MultiHandle(RemovableHandle):
         for handle in self.handles:
             handle.remove()
 
-    def __enter__(self) -> _MultiHandle:
+    def __enter__(self) -> Self:
         return self
 
 

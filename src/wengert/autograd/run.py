@@ -24,8 +24,8 @@ def _edge(t: Any, k: int) -> Node:
     if not isinstance(t, Tensor):
         raise TypeError(f"element {k} of tensors must be a Tensor, not {type(t).__name__}")
     e = t._edge
-    while e is None and getattr(t, "value", None) is not None:
-        t = t.value
+    while e is None and (inner := getattr(t, "value", None)) is not None:
+        t = inner
         e = t._edge
     if e is None:
         raise RuntimeError(

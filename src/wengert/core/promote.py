@@ -11,6 +11,7 @@ from typing import Any
 from ..kernels import dtypes
 from .tensor import Tensor
 
+
 def number_dtype(x: Any, like: Tensor | None = None) -> Any:
     """Return the dtype of a Python number that meets a tensor (or none)."""
     own = dtypes.number_dtype(x)

@@ -15,6 +15,7 @@ from .node import Node, Poison as Poison, public_name as public_name
 from .size import Size
 from .spec import Spec
 from . import errors as errors
+from ..ops.generator import Generator
 
 class Storage:
     version: _int
@@ -68,7 +69,7 @@ class Tensor:
     def __dlpack__(self, *, stream: Any = None, max_version: _tuple[_int, _int] | None = None, dl_device: _tuple[_int, _int] | None = None, copy: _bool | None = None) -> Any:
         """Export the memory of this tensor; BufferError where that is not possible."""
     def __dlpack_device__(self) -> _tuple[_int, _int]: ...
-    def __eq__(self, y: Any) -> Any: ...  # type: ignore[override]
+    def __eq__(self, y: Any) -> Any: ...
     def __float__(self) -> _float: ...
     def __floordiv__(self, other: Any) -> Tensor:
         """Divide and round down; differentiating it is an error, as in PyTorch."""
@@ -120,7 +121,7 @@ class Tensor:
         """Remainder with the sign of the divisor (Python's %)."""
     def __mul__(self, other: Any) -> Tensor:
         """Multiply element by element, with broadcasting and promotion."""
-    def __ne__(self, y: Any) -> Any: ...  # type: ignore[override]
+    def __ne__(self, y: Any) -> Any: ...
     def __neg__(self) -> Tensor:
         """The negative of every element; bool is refused, as in PyTorch."""
     def __or__(self, other: Any) -> Tensor:
@@ -132,7 +133,7 @@ class Tensor:
     def __radd__(self, other: Any) -> Tensor: ...
     def __rand__(self, other: Any) -> Tensor:
         """Bitwise and of integer tensors, element by element."""
-    def __reduce_ex__(self, protocol: _int) -> _tuple[Any, ...]: ...
+    def __reduce_ex__(self, protocol: Any) -> _tuple[Any, ...]: ...
     def __repr__(self) -> _str:
         """Return a tensor as text: its numbers, and what they do not tell about it."""
     def __reversed__(self) -> Any: ...

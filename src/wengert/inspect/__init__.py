@@ -21,7 +21,7 @@ _WHERE = {
     "to_svg": "picture",
     "to_text": "graph",
 }
-__all__ = [*_WHERE]
+__all__ = ["Box", "gradient_norms", "graph_of", "to_dot", "to_svg", "to_text"]
 
 
 def __getattr__(name: str) -> Any:

@@ -39,11 +39,12 @@ def to_svg(tensor: Tensor, names: dict[str, Tensor] | None = None, limit: int = 
     y = {k: MARGIN + r * (HEIGHT + GAP_Y) for k, r in rows.items()}
     width = left[-1] + wide[-1] + MARGIN
     height = int(max(y.values())) + HEIGHT + MARGIN
-    parts = [
+    head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" '
         f'height="{height}" font-family="sans-serif" font-size="13" role="img" '
         f'aria-label="computation graph">'
-    ]
+    )
+    parts = [head]
     for b in boxes:
         for i in b.inputs:
             x0, y0 = x[i] + wide[columns[i]], y[i] + HEIGHT / 2

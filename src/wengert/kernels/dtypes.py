@@ -215,7 +215,7 @@ def as_dtype(x: Any, caller: str = "", argument: str = "dtype") -> dtype:
 
     TypeError otherwise, naming the argument of the calling function.
     """
-    if type(x) is dtype:
+    if isinstance(x, dtype):
         return x
     if isinstance(x, type):
         found = _BY_PYTHON.get(x)

@@ -29,4 +29,4 @@ def __getattr__(name: str) -> Any:
         return found
     from .._missing import explain
 
-    raise AttributeError(explain(name, __all__, "nn.functional"))
+    raise AttributeError(explain(name, __all__, __name__))

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from .._missing import getter
 from ..autograd.grad_mode import no_grad
 from ..core.tensor import Tensor, wrap
 from ..ops.generator import Generator
@@ -357,3 +358,5 @@ kaiming_uniform = _deprecated(kaiming_uniform_)
 kaiming_normal = _deprecated(kaiming_normal_)
 orthogonal = _deprecated(orthogonal_)
 sparse = _deprecated(sparse_)
+
+__getattr__ = getter(__name__, __all__)

@@ -80,7 +80,7 @@ def _deepcopy(self: Tensor, memo: dict[int, Any]) -> Tensor:
     return t
 
 
-def _reduce(self: Tensor, protocol: int) -> tuple[Any, ...]:
+def _reduce(self: Tensor, protocol: Any) -> tuple[Any, ...]:
     return rebuild, (type(self), np.array(self._array), self.requires_grad, _state(self))
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import wengert as torch
 from wengert.nn import functional as F
 
-from ..data import digits
 from .. import inspect as show
+from ..data import digits
 from .report import write_report
 
 

@@ -219,7 +219,7 @@ class HookMethods:
                 continue
             try:
                 hook(self, args, kwargs, None) if wants_kwargs else hook(self, args, None)
-            except Exception as error:  # noqa: BLE001 (forward's error is the one to report)
+            except Exception as error:
                 warnings.warn(
                     f"forward hook with ``always_call=True`` raised an exception that was "
                     f"silenced as another error was raised in forward: {error}",

@@ -121,7 +121,7 @@ class TreeMethods:
                 raise AttributeError(f"{type(found).__name__} has no attribute `{name}`")
             found = getattr(found, name)
             if not isinstance(found, TreeMethods):
-                raise AttributeError(f"`{name}` is not an nn.Module")  # noqa: TRY004 (as PyTorch)
+                raise AttributeError(f"`{name}` is not an nn.Module")
         return cast("Module", found)
 
     def set_submodule(self, target: str, module: Module, strict: bool = False) -> None:
@@ -129,7 +129,7 @@ class TreeMethods:
         if target == "":
             raise ValueError("Cannot set the submodule without a target name!")
         if not isinstance(module, TreeMethods):
-            raise ValueError(f"`module` is not an nn.Module, found {type(module)}")  # noqa: TRY004 (as PyTorch)
+            raise ValueError(f"`module` is not an nn.Module, found {type(module)}")
         path, _, name = target.rpartition(".")
         parent = self.get_submodule(path)
         if strict or not path:
@@ -143,7 +143,7 @@ class TreeMethods:
         """Returns the parameter at the dotted path `target`."""
         found = self._member(target)
         if not isinstance(found, Parameter):
-            raise AttributeError(f"`{target.rpartition('.')[2]}` is not an nn.Parameter")  # noqa: TRY004 (as PyTorch)
+            raise AttributeError(f"`{target.rpartition('.')[2]}` is not an nn.Parameter")
         return found
 
     def get_buffer(self, target: str) -> Tensor:

@@ -109,7 +109,7 @@ class Sequential(_Indexed):
     def insert(self, index: int, module: Module) -> Self:
         """Inserts a module before position `index`."""
         if not isinstance(module, Module):
-            raise AssertionError(f"module should be of type: {Module}")  # noqa: TRY004 (as PyTorch)
+            raise AssertionError(f"module should be of type: {Module}")
         if not -len(self) <= index <= len(self):
             raise IndexError(f"Index out of range: {index}")
         modules = list(self._modules.values())
@@ -131,7 +131,7 @@ class Sequential(_Indexed):
 
     def _operand(self, other: Any, name: str) -> Sequential:
         if not isinstance(other, Sequential):
-            raise ValueError(  # noqa: TRY004 (as PyTorch)
+            raise ValueError(
                 f"{name} operator supports only objects of Sequential class, but "
                 f"{type(other)} is given."
             )

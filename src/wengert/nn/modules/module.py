@@ -275,7 +275,7 @@ class Module(HookMethods, StateMethods, TreeMethods):
     def train(self, mode: bool = True) -> Self:
         """Sets training mode on this module and all below it (dropout, batch norm)."""
         if not isinstance(mode, bool):
-            raise ValueError("training mode is expected to be boolean")  # noqa: TRY004 (as PyTorch)
+            raise ValueError("training mode is expected to be boolean")
         self.training = mode
         for child in self.children():
             child.train(mode)

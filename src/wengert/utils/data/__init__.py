@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..._missing import getter
 from . import _utils, dataloader, dataset, distributed, sampler
 from .dataloader import DataLoader, default_collate, default_convert, get_worker_info
 from .dataset import (
@@ -31,3 +32,5 @@ __all__ = [
     "dataset", "default_collate", "default_convert", "distributed", "get_worker_info",
     "random_split", "sampler",
 ]  # fmt: skip
+
+__getattr__ = getter(__name__, __all__)

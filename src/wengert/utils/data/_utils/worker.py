@@ -66,7 +66,7 @@ def work(
     try:
         if init is not None:
             init(info.id)
-    except BaseException as error:  # noqa: BLE001 (handed to whoever asks for a batch)
+    except BaseException as error:
         broken = _noted(error, info)
     try:
         while (task := tasks.get()) is not None:
@@ -83,7 +83,7 @@ def work(
                 results.put((number, DONE, fetch(indices)))
             except StopIteration:
                 results.put((number, END, None))
-            except BaseException as error:  # noqa: BLE001 (raised where the batch is asked for)
+            except BaseException as error:
                 results.put((number, FAILED, _noted(error, info)))
     finally:
         set_own_generator(None)
