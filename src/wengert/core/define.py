@@ -30,20 +30,20 @@ def elementwise(schema: str, kernel: Callable, **rules: Any) -> Any:
     if op.params:
         if count == 1:
 
-            def call(x: Any, *params: Any) -> Any:
-                return warm1(op, x, params)
+            def call(input: Any, *params: Any) -> Any:
+                return warm1(op, input, params)
         elif count == 2:
 
-            def call(x: Any, y: Any, *params: Any) -> Any:
-                return warm2(op, x, y, params)
+            def call(input: Any, other: Any, *params: Any) -> Any:
+                return warm2(op, input, other, params)
         else:
             call = _many(op, count)
     elif count == 1 and keeps_dtype:
         call = hot1(op)
     elif count == 1:
 
-        def call(x: Any) -> Any:
-            return warm1(op, x, ())
+        def call(input: Any) -> Any:
+            return warm1(op, input, ())
     elif count == 2:
         call = hot2(op)
     else:
@@ -92,7 +92,13 @@ def _many(op: Op, count: int) -> Any:
     def call(*args: Any) -> Any:
         return bind(op, args[:count], args[count:])
 
-    return call
+    def call1(input: Any, *params: Any) -> Any:
+        return bind(op, (input,), params)
+
+    def call2(input: Any, other: Any, *params: Any) -> Any:
+        return bind(op, (input, other), params)
+
+    return {1: call1, 2: call2}.get(count, call)
 
 
 def plain(schema: str, kernel: Callable, *, promote: str | None = "same") -> Any:
@@ -101,8 +107,8 @@ def plain(schema: str, kernel: Callable, *, promote: str | None = "same") -> Any
     count = len(op.inputs)
     if count == 1 and promote is None and not op.variadic:
 
-        def call(x: Any, *params: Any) -> Any:
-            return warm1(op, x, params)
+        def call(input: Any, *params: Any) -> Any:
+            return warm1(op, input, params)
 
         return _enter(op, call)
     return _enter(op, _many(op, count))

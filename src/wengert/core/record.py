@@ -31,18 +31,18 @@ def hot1(op: Any) -> Callable:
     """The fast path of a unary elementwise op."""
     kernel, keep_x, keep_out = op.kernel, op.keep_x, op.saves_out
 
-    def call(x: Any) -> Tensor:
+    def call(input: Any) -> Tensor:
         try:
-            s = x._spec
+            s = input._spec
         except AttributeError:
-            return bind(op, (x,), ())
+            return bind(op, (input,), ())
         if not s.hot or state.MODE is not None:
-            return bind(op, (x,), ())
+            return bind(op, (input,), ())
         o = new(Tensor)
-        o._array = out = kernel(x._array)
+        o._array = out = kernel(input._array)
         o._spec = s
         o._ext = None
-        e = x._edge
+        e = input._edge
         if e is None or (state.NOGRAD and not is_grad_enabled()):
             o._edge = None
             return o
@@ -52,7 +52,7 @@ def hot1(op: Any) -> Callable:
         n.seq = tick()
         n.hooks = None
         if keep_x:
-            n.x = x
+            n.x = input
         if keep_out:
             n.out = out
         return o
@@ -61,21 +61,24 @@ def hot1(op: Any) -> Callable:
 
 
 def hot2(op: Any) -> Callable:
-    """The fast path of a binary elementwise op: two tensors of one spec."""
+    """The fast path of a binary elementwise op: two tensors of one spec.
+
+    Its arguments have PyTorch's names: the closure is the public method itself.
+    """
     kernel, keep_x, keep_y, keep_out = op.kernel, op.keep_x, op.keep_y, op.saves_out
 
-    def call(x: Any, y: Any) -> Tensor:
-        if x.__class__ is not Tensor or y.__class__ is not Tensor:
-            return warm2(op, x, y)
-        s = x._spec
-        if s is not y._spec or not s.hot or state.MODE is not None:
-            return warm2(op, x, y)
+    def call(input: Any, other: Any) -> Tensor:
+        if input.__class__ is not Tensor or other.__class__ is not Tensor:
+            return warm2(op, input, other)
+        s = input._spec
+        if s is not other._spec or not s.hot or state.MODE is not None:
+            return warm2(op, input, other)
         o = new(Tensor)
-        o._array = out = kernel(x._array, y._array)
+        o._array = out = kernel(input._array, other._array)
         o._spec = s
         o._ext = None
-        e0 = x._edge
-        e1 = y._edge
+        e0 = input._edge
+        e1 = other._edge
         if (e0 is None and e1 is None) or (state.NOGRAD and not is_grad_enabled()):
             o._edge = None
             return o
@@ -85,12 +88,12 @@ def hot2(op: Any) -> Callable:
         n.seq = tick()
         n.hooks = None
         if e0 is None or e1 is None:
-            _keep_needed(op, n, x, y)
+            _keep_needed(op, n, input, other)
         else:
             if keep_x:
-                n.x = x
+                n.x = input
             if keep_y:
-                n.y = y
+                n.y = other
         if keep_out:
             n.out = out
         return o
@@ -300,7 +303,10 @@ def evaluate(op: Any, args: Any, params: tuple) -> Any:
 
     A wrapper may interpret the op in its own way; the edges stay here.
     """
-    args = _as_tensors(op, args)
+    try:
+        args = _as_tensors(op, args)
+    except TypeError:
+        return _reflected(op, args)
     top = None
     for a in args:
         if a is not None and a.__class__ is not Tensor:
@@ -312,6 +318,34 @@ def evaluate(op: Any, args: Any, params: tuple) -> Any:
     else:
         result = _compute(op, args, params)
     return _record(op, args, params, result)
+
+
+_SYMBOLS = {
+    "add": ("radd", "+"), "sub": ("rsub", "-"), "mul": ("rmul", "*"), "div": ("rtruediv", "/"),
+    "floor_divide": ("rfloordiv", "//"), "remainder": ("rmod", "%"), "pow_tensor": ("rpow", "**"),
+    "bitwise_and": ("rand", "&"), "bitwise_or": ("ror", "|"), "bitwise_xor": ("rxor", "^"),
+    "lt": ("gt", "<"), "le": ("ge", "<="), "gt": ("lt", ">"), "ge": ("le", ">="),
+}  # fmt: skip
+
+
+def _reflected(op: Any, args: Any) -> Any:
+    """Leave a call with a foreign operand to that operand's reflected method, as Python would.
+
+    The operators are the ops' own functions, so they cannot answer NotImplemented.
+    """
+    first, other = args[0], args[-1]
+    method, symbol = _SYMBOLS.get(op.name, ("", ""))
+    if symbol and len(args) == 2 and isinstance(first, Tensor):
+        answer = getattr(type(other), f"__{method}__", None)
+        result = NotImplemented if answer is None else answer(other, first)
+        if result is not NotImplemented:
+            return result
+        raise TypeError(
+            f"unsupported operand type(s) for {symbol}: 'Tensor' and {type(other).__name__!r}; "
+            f"{op.name}() takes tensors and numbers"
+        )
+    strange = next(a for a in args if not isinstance(a, Tensor | int | float | complex))
+    raise TypeError(f"{op.name}(): its arguments must be tensors or numbers, not {type(strange).__name__}")
 
 
 def _as_tensors(op: Any, args: Any) -> list:
@@ -368,6 +402,10 @@ def _compute(op: Any, args: list, params: tuple) -> Any:
     arrays = _arrays(op, args)
     try:
         data = op.kernel(arrays, *params) if op.variadic else op.kernel(*arrays, *params)
+    except TypeError as e:  # a dtype for which NumPy has no loop
+        if "ufunc" in str(e):
+            raise errors.no_kernel(op, arrays) from None
+        raise
     except ValueError:
         if op.kind == "elementwise":
             known = [a for a in args if a is not None]
