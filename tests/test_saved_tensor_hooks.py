@@ -452,6 +452,7 @@ def test_hooks_of_one_saved_tensor():
     x = doubles(2.0, 3.0)
     y = x * x
     saved = y.grad_fn._raw_saved_self
+    assert isinstance(saved, torch.autograd.SavedTensor)
     log = []
     saved.register_hooks(
         lambda t: log.append(("pack", t.requires_grad)) or as_list(t),

@@ -50,7 +50,7 @@ globals().update(_dtypes.NAMES)  # last: float, int and bool hide Python's own f
 
 # what loads when it is touched: module -> names it offers here
 _LAZY_MODULES = frozenset(
-    "nn optim utils linalg special random cuda profiler testing inspect serialization "
+    "nn optim utils linalg special random accelerator cuda profiler testing inspect serialization "
     "return_types alias version cli".split()
 )
 _LAZY_NAMES = {
@@ -68,6 +68,8 @@ _LAZY_NAMES = {
 
 
 def __getattr__(name: str) -> _Any:
+    if name.startswith("__"):  # Python itself asks whether there is one
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if name in _LAZY_MODULES:
         try:
             return _importlib.import_module(f".{name}", __name__)

@@ -6,9 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 
-def explain(
-    name: str, known: Iterable[str], where: str = "wengert", kind: str = "module"
-) -> str:
+def explain(name: str, known: Iterable[str], where: str = "wengert", kind: str = "module") -> str:
     """Return an error text that names the missing name and the closest ones that exist."""
     import difflib
 
@@ -23,6 +21,8 @@ def getter(where: str, known: Iterable[str]) -> Callable[[str], Any]:
     """Return the `__getattr__` of a module: it says that a name is missing, and which are close."""
 
     def __getattr__(name: str) -> Any:
+        if name.startswith("__"):  # Python itself asks whether there is one
+            raise AttributeError(f"module {where!r} has no attribute {name!r}")
         raise AttributeError(explain(name, known, where))
 
     return __getattr__

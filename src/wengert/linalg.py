@@ -15,7 +15,7 @@ from .late import named as _named
 from .late import names as _names
 
 globals().update(_API.get("linalg", {}))
-__all__ = _names("linalg")
+__all__ = _names("linalg")  # noqa: PLE0605
 
 
 def __getattr__(name: str) -> Any:

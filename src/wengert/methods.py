@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .core import inplace, parameter
-from .core.registry import API, in_place
+from .core import parameter, views
+from .core.registry import API
 from .core.tensor import Tensor, as_tensor_arg
 from .ops import (  # noqa: F401 (importing a family registers it)
     addmm,
@@ -31,7 +31,7 @@ from .ops import (  # noqa: F401 (importing a family registers it)
 from .core import numpy_protocol  # noqa: F401
 from . import late
 
-inplace._register_internal()
+views.register()
 
 
 def _right(op: Any) -> Any:
@@ -67,11 +67,6 @@ def _install() -> None:
         "xor": "bitwise_xor", "lshift": "bitwise_left_shift", "rshift": "bitwise_right_shift",
     }.items():  # fmt: skip
         setattr(Tensor, f"__i{mark}__", table[name + "_"])
-    public_forms = {"neg": arith.neg, "negative": arith.neg}
-    for name, f in public_forms.items():
-        API["torch"][name] = f
-        setattr(Tensor, name, f)
-        setattr(Tensor, name + "_", in_place(f, name))
 
 
 _install()

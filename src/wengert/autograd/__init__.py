@@ -25,7 +25,7 @@ _SUBMODULES = frozenset(
 _LAZY = {
     "Function": "function", "NestedIOFunction": "function", "gradgradcheck": "gradcheck",
     "detect_anomaly": "anomaly_mode", "set_detect_anomaly": "anomaly_mode",
-    "GradcheckError": "gradcheck",
+    "GradcheckError": "gradcheck", "SavedTensor": "saved_tensors",
 }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from ..core import engine, state
 from ..core.node import LEAF, Node
 from ..core.tensor import Tensor, extra_of, wrap
-from .graph import GradientEdge
+from .gradient_edge import GradientEdge
 
 
 def _as_sequence(x: Any) -> tuple:

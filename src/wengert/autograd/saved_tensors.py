@@ -12,7 +12,7 @@ from typing import Any
 
 from ..core import state
 from ..core.node import LEAF, PORT, Node, port
-from ..core.packed import Held, Packed, Pair, pack
+from ..core.packed import Held, Packed, Pair, SavedTensor, pack
 from ..core.tensor import Tensor
 from .function_op import FunctionOp, Saved
 
@@ -177,4 +177,4 @@ def disable_saved_tensors_hooks(error_message: str) -> Iterator[None]:
         _thread.refusal = before
 
 
-__all__ = ["disable_saved_tensors_hooks", "save_on_cpu", "saved_tensors_hooks"]
+__all__ = ["SavedTensor", "disable_saved_tensors_hooks", "save_on_cpu", "saved_tensors_hooks"]

@@ -111,7 +111,7 @@ def become_dual(t: Any, level: int) -> None:
 
     It happens to a tensor that a dual is written into.
     """
-    from .inplace import follow_tensor
+    from .views import follow_tensor
 
     x = t._ext
     base = None if x is None else x.base

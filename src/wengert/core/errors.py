@@ -78,6 +78,21 @@ def type_name(t: Any) -> str:
     return f"torch.{short.get(name, name)}Tensor"
 
 
+def no_kernel(op: Any, arrays: Any) -> Exception:
+    """A call for whose element type NumPy has no loop."""
+    from ..kernels import dtypes
+
+    first = arrays[0] if isinstance(arrays, list) else arrays
+    while isinstance(first, list | tuple):
+        first = first[0]
+    if op.name == "neg":
+        return RuntimeError(
+            "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to "
+            "invert a mask, use the `~` or `logical_not()` operator instead."
+        )
+    return NotImplementedError(f"\"{op.name}_cpu\" not implemented for '{dtypes.of(first.dtype).scalar_name}'")
+
+
 def stale_save(
     t: Any, made_by: str | None, version: int, expected: int, node: str, where: str | None,
     anomaly: bool, label: str,

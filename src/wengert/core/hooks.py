@@ -19,6 +19,8 @@ class RemovableHandle:
     It works as a context manager too: the hook is removed when the block ends.
     """
 
+    __module__ = "wengert.utils.hooks"
+
     def __init__(self, hooks_dict: Any, *, extra_dict: Any = None) -> None:
         self.id = next(_ids)
         self._ref = weakref.ref(hooks_dict)

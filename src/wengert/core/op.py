@@ -83,7 +83,7 @@ class Op:
         skip: tuple[str, ...] = (),
     ) -> None:
         name, _, args = schema.rstrip(")").partition("(")
-        head, star, tail = args.partition("*, ")
+        head, _, tail = args.partition("*, ")
         if head.startswith("*"):  # "cat(*xs, dim)"
             head, _, tail = head.partition(",")
         self.kind, self.name, self.kernel, self.schema = kind, name, kernel, schema

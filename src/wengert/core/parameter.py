@@ -22,6 +22,7 @@ class Parameter(Tensor):
     tensor([1., 1.], requires_grad=True)
     """
 
+    __module__ = "wengert.nn.parameter"
     __slots__ = ()
 
     def __new__(cls, data: Any = None, requires_grad: bool = True) -> Any:

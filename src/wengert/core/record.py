@@ -20,7 +20,7 @@ from .node import Node, port
 from .promote import float_dtype, number_dtype, result_dtype
 from .spec import spec_of
 from .state import tick
-from .tensor import Extra, Tensor, attach, storage_of, wrap
+from .tensor import Extra, Tensor, storage_of, wrap
 
 ndarray = np.ndarray
 new = object.__new__
@@ -306,7 +306,7 @@ def evaluate(op: Any, args: Any, params: tuple) -> Any:
     try:
         args = _as_tensors(op, args)
     except TypeError:
-        return _reflected(op, args)
+        return reflected(op, args)
     top = None
     for a in args:
         if a is not None and a.__class__ is not Tensor:
@@ -328,7 +328,7 @@ _SYMBOLS = {
 }  # fmt: skip
 
 
-def _reflected(op: Any, args: Any) -> Any:
+def reflected(op: Any, args: Any) -> Any:
     """Leave a call with a foreign operand to that operand's reflected method, as Python would.
 
     The operators are the ops' own functions, so they cannot answer NotImplemented.
@@ -403,7 +403,7 @@ def _compute(op: Any, args: list, params: tuple) -> Any:
     try:
         data = op.kernel(arrays, *params) if op.variadic else op.kernel(*arrays, *params)
     except TypeError as e:  # a dtype for which NumPy has no loop
-        if "ufunc" in str(e):
+        if "ufunc" in str(e) or "numpy boolean" in str(e):
             raise errors.no_kernel(op, arrays) from None
         raise
     except ValueError:

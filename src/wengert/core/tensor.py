@@ -93,6 +93,7 @@ class Tensor:
     tensor([2., 4.])
     """
 
+    __module__ = "wengert"
     __slots__ = ("__dict__", "__weakref__", "_array", "_edge", "_ext", "_spec")
 
     _array: np.ndarray

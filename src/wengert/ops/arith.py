@@ -8,7 +8,7 @@ import numpy as np
 
 from ..core.define import elementwise, utility
 from ..core.op import TENSORS
-from ..core.record import bind, warm1
+from ..core.record import bind, reflected, warm1
 from ..core.registry import public
 from ..core.tensor import Tensor, as_tensor_arg, wrap
 
@@ -45,6 +45,9 @@ div = elementwise("div(x, y)", np.divide, promote="float",
 neg = elementwise("neg(x)", np.negative,
                   x=lambda g: -g)  # fmt: skip
 neg.__doc__ = "The negative of every element; bool is refused, as in PyTorch."
+for _alias in ("neg", "negative"):
+    public("torch", "Tensor", name=_alias, inplace="torch", out=True)(neg)
+neg.__name__ = "neg"
 
 
 def _scaled(other: Any, alpha: Any) -> Any:
@@ -227,7 +230,14 @@ def _pow_exponent_rule(xp: Any, g: Any, x: Any, y: Any, out: Any) -> Any:
 utility("real_ge0", lambda y: (y.real if y.dtype.kind == "c" else y) >= 0,
         lambda y: wrap((y._array.real if y.dtype.is_complex else y._array) >= 0))  # fmt: skip
 
-pow_tensor = elementwise("pow_tensor(x, y)", np.power, node="PowBackward1",
+def _pow_kernel(x: Any, y: Any) -> Any:
+    if y.dtype.kind == "i" and np.any(y < 0):  # 1 / x**-y, rounded towards zero
+        units = np.where(x == 1, 1, np.where(x == -1, np.where(y % 2, -1, 1), 0))
+        return np.where(y < 0, units, np.power(x, np.maximum(y, 0))).astype(x.dtype)
+    return np.power(x, y)
+
+
+pow_tensor = elementwise("pow_tensor(x, y)", _pow_kernel, node="PowBackward1",
                          x=lambda xp, g, x, y: xp.where(y == 0, xp.zeros_like(g), g * (y * x ** (y - 1))),
                          y=_pow_exponent_rule)  # fmt: skip
 
@@ -262,10 +272,7 @@ def pow_(input: Any, exponent: Any) -> Tensor:
         if isinstance(exponent, bool | complex | np.generic):
             exponent = as_tensor_arg(exponent, input)
         if not isinstance(exponent, Tensor | np.ndarray):
-            raise TypeError(
-                "pow(): argument 'exponent' must be Tensor or Number, not "
-                f"{type(exponent).__name__}"
-            )
+            return reflected(pow_tensor.op, (input, exponent))
         return pow_tensor(input, exponent)
     if not isinstance(exponent, Tensor):
         raise TypeError("pow(): one of the arguments 'input' and 'exponent' must be a Tensor")
@@ -357,17 +364,20 @@ atan2.__name__ = "atan2"
 
 
 # ---------------------------------------------------------------- three operands
-lerp_op = elementwise("lerp(x, y, z)", lambda x, y, z: np.where(np.abs(z) < 0.5, x + z * (y - x), y - (y - x) * (1 - z)),
-                      node="LerpBackward1",
-                      x=lambda g, z: g * (1 - z),
-                      y=lambda g, z: g * z,
-                      z=lambda g, x, y: g * (y - x))  # fmt: skip
+def _lerp_kernel(x: Any, y: Any, z: Any) -> Any:
+    """Both forms are exact at one end; each is used on its own half."""
+    return np.where(np.abs(z) < 0.5, x + z * (y - x), y - (y - x) * (1 - z))
 
-lerp_scalar = elementwise("lerp_scalar(x, y, *, weight)",
-                          lambda x, y, weight: x + weight * (y - x) if abs(weight) < 0.5 else y - (y - x) * (1 - weight),
+
+lerp_scalar = elementwise("lerp_scalar(x, y, *, weight)", lambda x, y, weight: _lerp_kernel(x, y, x.dtype.type(weight)),
                           node="LerpBackward0",
                           x=lambda g, weight: g * (1 - weight),
                           y=lambda g, weight: g * weight)  # fmt: skip
+
+lerp_tensor = elementwise("lerp(x, y, z)", _lerp_kernel, node="LerpBackward1",
+                          x=lambda g, z: g * (1 - z),
+                          y=lambda g, z: g * z,
+                          z=lambda g, x, y: g * (y - x))  # fmt: skip
 
 
 @public("torch", "Tensor", inplace=True, out=True)
@@ -380,7 +390,9 @@ def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
     """
     if isinstance(weight, int | float):
         return lerp_scalar(input, end, weight)
-    return lerp_op(input, end, as_tensor_arg(weight, input))
+    if isinstance(weight, int | float | complex):
+        return lerp_scalar(input, end, weight)
+    return lerp_tensor(input, end, as_tensor_arg(weight, input))
 
 
 addcmul_op = elementwise("addcmul(x, y, z, *, value)", lambda x, y, z, value: x + value * y * z,

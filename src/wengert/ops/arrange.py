@@ -88,7 +88,7 @@ trace_op = primitive("linear", "trace(x)", _trace_kernel,
 
 # ------------------------------------------------------------------- repeating
 @public("Tensor")
-def repeat(self: Tensor, *repeats: Any) -> Tensor:
+def repeat(self: Tensor, *sizes: Any, repeats: Any = None) -> Tensor:
     """Return the tensor repeated along every dim; further counts make new dims in front.
 
     >>> import wengert as torch
@@ -96,9 +96,11 @@ def repeat(self: Tensor, *repeats: Any) -> Tensor:
     tensor([[1, 2, 1, 2],
             [1, 2, 1, 2]])
     """
-    if not repeats:
+    if repeats is not None:
+        sizes = (repeats,)
+    if not sizes:
         raise TypeError("repeat() missing 1 required positional arguments: \"repeats\"")
-    return _repeated(self, as_ints(repeats, "repeat", "repeats"))
+    return _repeated(self, as_ints(sizes, "repeat", "repeats"))
 
 
 def _repeated(x: Tensor, reps: tuple[Any, ...]) -> Tensor:
@@ -118,14 +120,14 @@ def _repeated(x: Tensor, reps: tuple[Any, ...]) -> Tensor:
 
 
 @public("torch", "Tensor")
-def tile(input: Tensor, *dims: Any) -> Tensor:
+def tile(input: Tensor, *sizes: Any, dims: Any = None) -> Tensor:
     """Return the tensor repeated along its last dims; missing counts are 1.
 
     >>> import wengert as torch
     >>> torch.tensor([[1, 2]]).tile(2)
     tensor([[1, 2, 1, 2]])
     """
-    reps = as_ints(dims, "tile", "dims")
+    reps = as_ints(sizes if dims is None else (dims,), "tile", "dims")
     return _repeated(input, (1,) * (spec_in(input, "tile").ndim - len(reps)) + reps)
 
 
@@ -215,11 +217,13 @@ def _flip(input: Tensor, dims: Any) -> Tensor:
 
 
 @public("Tensor")
-def flip(self: Tensor, *dims: Any) -> Tensor:
+def flip(self: Tensor, *given: Any, dims: Any = None) -> Tensor:
     """Reverse the order along the given dims, into new memory."""
-    if not dims:
+    if dims is not None:
+        given = (dims,)
+    if not given:
         raise TypeError("flip() missing 1 required positional arguments: \"dims\"")
-    return _flip(self, as_ints(dims, "flip", "dims"))
+    return _flip(self, as_ints(given, "flip", "dims"))
 
 
 def _reversed(self: Tensor) -> Tensor:

@@ -10,13 +10,28 @@ from ..core.define import plain
 from ..core.record import check_broadcast
 from ..core.registry import public
 from ..core.tensor import Tensor, as_tensor_arg
+from ..kernels.dtypes import of
+
+
+
+def _ordered(name: str, f: Any) -> Any:
+    def kernel(x: Any, y: Any) -> Any:
+        if x.dtype.kind == "c":
+            raise NotImplementedError(
+                f'"{name}_cpu" not implemented for \'{of(x.dtype).scalar_name}\'; complex numbers '
+                "have no order"
+            )
+        return f(x, y)
+
+    return kernel
+
 
 eq = plain("eq(x, y)", np.equal)
 ne = plain("ne(x, y)", np.not_equal)
-lt = plain("lt(x, y)", np.less)
-le = plain("le(x, y)", np.less_equal)
-gt = plain("gt(x, y)", np.greater)
-ge = plain("ge(x, y)", np.greater_equal)
+lt = plain("lt(x, y)", _ordered("lt", np.less))
+le = plain("le(x, y)", _ordered("le", np.less_equal))
+gt = plain("gt(x, y)", _ordered("gt", np.greater))
+ge = plain("ge(x, y)", _ordered("ge", np.greater_equal))
 
 _ALIASES = {"eq": (), "ne": ("not_equal",), "lt": ("less",), "le": ("less_equal",),
             "gt": ("greater",), "ge": ("greater_equal",)}  # fmt: skip
@@ -42,8 +57,6 @@ for _op in (logical_and, logical_or, logical_xor, logical_not):
 def _integers(name: str, f: Any) -> Any:
     def kernel(*arrays: Any) -> Any:
         if arrays[0].dtype.kind not in "iub":
-            from ..kernels.dtypes import of
-
             raise NotImplementedError(
                 f'"{name}_cpu" not implemented for \'{of(arrays[0].dtype).scalar_name}\'; bitwise '
                 "operations take integer and bool tensors"
@@ -66,11 +79,29 @@ for _op in (bitwise_and, bitwise_or, bitwise_xor, bitwise_not, bitwise_left_shif
     _op.__doc__ = f"{_op.__name__.replace('_', ' ').capitalize()} of integer tensors, element by element."
     public("torch", "Tensor", inplace=True, out=True)(_op)
 
-heaviside = plain("heaviside(x, y)", np.heaviside)
-heaviside.__doc__ = "Return 0 where input < 0, `values` where it is 0, and 1 where it is above."
-public("torch", "Tensor", inplace=True, out=True)(heaviside)
+heaviside_op = plain("heaviside(x, y)", lambda x, y: np.where(x == 0, y, x > 0).astype(x.dtype))
 
-nextafter = plain("nextafter(x, y)", np.nextafter)
+
+@public("torch", "Tensor", inplace=True, out=True)
+def heaviside(input: Tensor, values: Tensor) -> Tensor:
+    """Return 0 where input < 0, `values` where it is 0, and 1 where it is above.
+
+    >>> import wengert as torch
+    >>> torch.heaviside(torch.tensor([-1., 0., 2.]), torch.tensor(0.5))
+    tensor([0.0000, 0.5000, 1.0000])
+    """
+    if input.dtype is not values.dtype:
+        raise RuntimeError("heaviside is not yet implemented for tensors with different dtypes.")
+    return heaviside_op(input, values)
+
+
+def _nextafter_kernel(x: Any, y: Any) -> Any:
+    if x.dtype.kind != "f":
+        raise NotImplementedError(f'"nextafter_cpu" not implemented for \'{of(x.dtype).scalar_name}\'')
+    return np.nextafter(x, y)
+
+
+nextafter = plain("nextafter(x, y)", _nextafter_kernel)
 nextafter.__doc__ = "Return the next floating-point number after `input` towards `other`."
 public("torch", "Tensor", inplace=True, out=True)(nextafter)
 

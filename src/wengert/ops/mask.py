@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..core.define import elementwise, primitive
-from ..core.inplace import bump, follow, write
+from ..core.inplace import bump, write
+from ..core.views import follow
 from ..core.registry import public
 from ..core.tensor import Tensor, wrap
 from ..kernels import scatter as kernels
@@ -68,7 +69,7 @@ def _part_kernel(x: np.ndarray, y: np.ndarray, chain: tuple[Any, ...], name: str
     return out
 
 
-# a copy of x in which the view at the end of a chain is y (see core/inplace.py, `follow`)
+# a copy of x in which the view at the end of a chain is y (see core/views.py, `follow`)
 part_scatter = primitive("linear", "part_scatter(x, y, *, chain, name)", _part_kernel,
                          node=lambda rest: rest[1],
                          x=lambda xp, g, chain: xp.cut(g, chain),

@@ -98,6 +98,11 @@ def counted(shape: tuple, dim: tuple | None) -> int:
     return n
 
 
+def in_dtype(result: Tensor, dtype: Any) -> Tensor:
+    """The result in the dtype that was asked for (narrow integers are added up in int64)."""
+    return result if dtype is None or result._spec.dtype is dtype else cast(result, dtype)
+
+
 @public("torch", "Tensor", out=True)
 def sum(
     input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None,
@@ -123,6 +128,7 @@ def sum(
         raise TypeError("sum() got an unexpected keyword argument 'out'")
     if dtype is not None:
         input = cast(input, dtype)
+        return in_dtype(_sum(input, dims_of(dim, input._spec.ndim), keepdim), dtype)
     if dim is None:
         return _sum(input, None, keepdim)
     return _sum(input, dims_of(dim, input._spec.ndim), keepdim)
@@ -183,7 +189,7 @@ def nansum(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Any
     if d.is_complex:
         raise RuntimeError("nansum on CPU does not support complex inputs")
     call = _nansum if d.is_floating_point else _sum
-    return call(input, dims_of(dim, input._spec.ndim), keepdim)
+    return in_dtype(call(input, dims_of(dim, input._spec.ndim), keepdim), dtype)
 
 
 @public("torch", "Tensor", out=True)
@@ -272,7 +278,7 @@ def prod(
         raise TypeError("prod() takes one dim (an int) or none, not a tuple of dims")
     if dtype is not None:
         input = cast(input, dtype)
-    return _prod(input, dims_of(dim, input._spec.ndim), keepdim)
+    return in_dtype(_prod(input, dims_of(dim, input._spec.ndim), keepdim), dtype)
 
 
 # ------------------------------------------------------------------- logsumexp

@@ -14,7 +14,7 @@ from ..core.tensor import Tensor, as_tensor_arg
 from ..kernels import scan as k
 from ..kernels.dims import wrap_dim
 from .extreme import picking
-from .reduce import cast, checked
+from .reduce import cast, checked, in_dtype
 
 INT64_BELOW = 2  # dtypes of a lower category (bool, integers) run in int64
 
@@ -43,7 +43,7 @@ def cumsum(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     checked(input, "cumsum")
     if dtype is not None:
         input = cast(input, dtype)
-    return _cumsum(input, wrap_dim(dim, input._spec.ndim))
+    return in_dtype(_cumsum(input, wrap_dim(dim, input._spec.ndim)), dtype)
 
 
 # ------------------------------------------------------------------- products
@@ -109,7 +109,7 @@ def cumprod(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     checked(input, "cumprod")
     if dtype is not None:
         input = cast(input, dtype)
-    return _cumprod(input, wrap_dim(dim, input._spec.ndim))
+    return in_dtype(_cumprod(input, wrap_dim(dim, input._spec.ndim)), dtype)
 
 
 # ------------------------------------------------------------------- log-sum-exp

@@ -201,7 +201,7 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Ten
 
 @public("torch", "Tensor")
 def histogram(
-    input: Tensor, bins: Any, *, range: tuple | None = None, weight: Tensor | None = None,
+    input: Tensor, bins: Any = 100, *, range: tuple | None = None, weight: Tensor | None = None,
     density: bool = False,
 ) -> Any:  # fmt: skip
     """Return counts in bins (a number of equal ones, or a 1-d tensor of edges) and the edges.

@@ -194,6 +194,11 @@ def tensor_split(
     return tuple(parts)
 
 
+def _first(*named: Any) -> Any:
+    """The one argument that was given, under whichever of its names."""
+    return next((a for a in named if a is not None), None)
+
+
 def _xsplit(x: Any, where: Any, dim: int, least: int, name: str) -> tuple[Tensor, ...]:
     s = spec_in(x, name)
     if s.ndim < least:
@@ -212,22 +217,28 @@ def _xsplit(x: Any, where: Any, dim: int, least: int, name: str) -> tuple[Tensor
 
 
 @public("torch", "Tensor")
-def hsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
+def hsplit(
+    input: Tensor, indices_or_sections: Any = None, *, indices: Any = None, sections: Any = None
+) -> tuple[Tensor, ...]:
     """Cut into equal parts, or at indices, along dim 1 (dim 0 of a vector)."""
     dim = 0 if spec_in(input, "hsplit").ndim == 1 else 1
-    return _xsplit(input, indices_or_sections, dim, 1, "hsplit")
+    return _xsplit(input, _first(indices_or_sections, indices, sections), dim, 1, "hsplit")
 
 
 @public("torch", "Tensor")
-def vsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
+def vsplit(
+    input: Tensor, indices_or_sections: Any = None, *, indices: Any = None, sections: Any = None
+) -> tuple[Tensor, ...]:
     """Cut into equal parts, or at indices, along dim 0."""
-    return _xsplit(input, indices_or_sections, 0, 2, "vsplit")
+    return _xsplit(input, _first(indices_or_sections, indices, sections), 0, 2, "vsplit")
 
 
 @public("torch", "Tensor")
-def dsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
+def dsplit(
+    input: Tensor, indices_or_sections: Any = None, *, indices: Any = None, sections: Any = None
+) -> tuple[Tensor, ...]:
     """Cut into equal parts, or at indices, along dim 2."""
-    return _xsplit(input, indices_or_sections, 2, 3, "dsplit")
+    return _xsplit(input, _first(indices_or_sections, indices, sections), 2, 3, "dsplit")
 
 
 @public("torch", "Tensor")

@@ -51,8 +51,11 @@ def is_signed(input: Tensor) -> bool:
     return input._spec.dtype.is_signed
 
 
+_RESULT_TYPE_NAMES = ("tensor1", "tensor2", "tensor", "other", "scalar", "scalar1", "scalar2")
+
+
 @public("torch")
-def result_type(tensor1: Any, tensor2: Any) -> dtypes.dtype:
+def result_type(*pair: Any, **named: Any) -> dtypes.dtype:
     """Return the dtype that arithmetic on two tensors or numbers would have.
 
     Tensors with dims count before 0-dim tensors, and these before Python numbers: the weaker one
@@ -62,14 +65,16 @@ def result_type(tensor1: Any, tensor2: Any) -> dtypes.dtype:
     >>> torch.result_type(torch.tensor([1, 2], dtype=torch.int8), 1.5)
     torch.float32
     """
-    for x in (tensor1, tensor2):
+    pair += tuple(named.pop(n) for n in _RESULT_TYPE_NAMES if n in named)
+    if len(pair) != 2 or named:
+        raise TypeError("result_type() takes two tensors or numbers")
+    for x in pair:
         if not isinstance(x, (Tensor, bool, int, float, complex, np.number, np.bool_)):
             raise TypeError(
                 "result_type() received an invalid combination of arguments - got "
-                f"({type(tensor1).__name__}, {type(tensor2).__name__}), but expected tensors or "
-                "numbers"
+                f"({', '.join(type(a).__name__ for a in pair)}), but expected tensors or numbers"
             )
-    d: dtypes.dtype = result_dtype((tensor1, tensor2))
+    d: dtypes.dtype = result_dtype(pair)
     return d
 
 

@@ -114,9 +114,6 @@ sinc = _float("sinc(x)", _sinc_kernel,
               x=lambda xp, g, x, out: g * xp.where(x == 0, xp.zeros_like(x), (xp.cos(x * np.pi) - out) / x))  # fmt: skip
 
 # ---------------------------------------------------------------- sign and size
-neg_names = ("neg", "negative")
-
-
 def _abs_rule(xp: Any, g: Any, x: Any) -> Any:
     return g * xp.conj(xp.sgn(x)) if xp.is_complex(x) else g * xp.sign(x)
 
@@ -126,13 +123,21 @@ public("torch", "Tensor", name="abs", inplace="torch", out=True)(abs_)
 public("torch", "Tensor", name="absolute", inplace=True, out=True)(abs_)
 abs_.__name__ = "abs"
 
-sign = _same("sign(x)", np.sign,
+def _sign_kernel(x: Any) -> Any:
+    if x.dtype.kind == "b":
+        return x.copy()
+    if x.dtype.kind == "c":
+        raise NotImplementedError("\"sign_cpu\" not implemented for complex tensors; use sgn()")
+    return np.sign(np.where(x != x, 0, x)).astype(x.dtype, copy=False)  # 0 for NaN
+
+
+sign = _same("sign(x)", _sign_kernel,
              x=lambda xp, g: xp.zeros_like(g))  # fmt: skip
 
 
 def _sgn_kernel(x: Any) -> Any:
     if x.dtype.kind != "c":
-        return np.sign(x)
+        return _sign_kernel(x)
     size = np.abs(x)
     return np.where(size == 0, 0, x / np.where(size == 0, 1, size)).astype(x.dtype)
 

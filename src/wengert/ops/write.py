@@ -143,36 +143,36 @@ def no_overlap(out: np.ndarray) -> None:
 
 # ------------------------------------------------------------------- values
 @public("Tensor")
-def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
-    """Write the elements of `src`, broadcast and cast, into this tensor; return it.
+def copy_(self: Tensor, other: Any, non_blocking: bool = False) -> Tensor:
+    """Write the elements of `other`, broadcast and cast, into this tensor; return it.
 
     >>> import wengert as torch
     >>> torch.zeros(2, 2).copy_(torch.tensor([1, 2]))
     tensor([[1., 2.],
             [1., 2.]])
     """
-    if is_number(src):
-        return fill_(self, src)
-    if not isinstance(src, Tensor):
+    if is_number(other):
+        return fill_(self, other)
+    if not isinstance(other, Tensor):
         raise TypeError(
-            f"copy_(): argument 'other' (position 1) must be Tensor, not {type(src).__name__}"
+            f"copy_(): argument 'other' (position 1) must be Tensor, not {type(other).__name__}"
         )
-    shape, target = src._spec.shape, self._spec.shape
+    shape, target = other._spec.shape, self._spec.shape
     if shape != target and broadcast_shapes(target, shape) != target:
         raise RuntimeError(
             f"output with shape {shown(target)} doesn't match the broadcast shape "
             f"{shown(broadcast_shapes(target, shape))}"
         )
-    if src._spec.dtype.is_complex and not self._spec.dtype.is_complex:
+    if other._spec.dtype.is_complex and not self._spec.dtype.is_complex:
         warnings.warn(
             "Casting complex values to real discards the imaginary part", UserWarning, stacklevel=2
         )
-    if direct(self, src):
+    if direct(self, other):
         no_overlap(self._array)
-        assign(self._array, src._array)
+        assign(self._array, other._array)
         bump(self)
         return self
-    return write(self, copy_op, (src,), copy_old=False)
+    return write(self, copy_op, (other,), copy_old=False)
 
 
 def _value_tensor(value: Tensor) -> Tensor:

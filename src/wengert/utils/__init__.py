@@ -9,7 +9,7 @@ import importlib
 from typing import Any
 
 _MODULES = ("data", "dlpack", "hooks")
-__all__ = [*_MODULES]
+__all__ = ["data", "dlpack", "hooks"]
 
 
 def __getattr__(name: str) -> Any:

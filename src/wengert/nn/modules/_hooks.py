@@ -239,7 +239,7 @@ def _new_args(answer: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
     return answer if isinstance(answer, tuple) else (answer,)
 
 
-class _Gate(Function):
+class BackwardHookFunction(Function):
     """The identity on any number of tensors; `seen(grads)` reads and may replace the gradients."""
 
     @staticmethod
@@ -328,7 +328,7 @@ def _tracked(values: tuple[Any, ...]) -> list[int]:
 
 
 def _through_gate(values: tuple[Any, ...], where: list[int], seen: Hook) -> tuple[Any, ...]:
-    gated = _Gate.apply(seen, *[values[k] for k in where])
+    gated = BackwardHookFunction.apply(seen, *[values[k] for k in where])
     every = list(values)
     for k, value in zip(where, gated, strict=True):
         every[k] = value
