@@ -272,6 +272,20 @@ def test_a_leaf_that_was_switched_off_gets_nothing_from_older_graphs(stop):
     assert x.grad.tolist() == [2.0, 2.0]
 
 
+@pytest.mark.parametrize("had_gradient", [False, True])
+def test_a_leaf_that_was_switched_off_and_on_again_gets_its_gradient(had_gradient):
+    x = leaf(2)
+    if had_gradient:
+        (x * 10).sum().backward()
+    y = (x * x).sum()
+    x.requires_grad_(False)
+    y.backward(retain_graph=True)
+    x.requires_grad_(True)
+    y.backward()
+    (x * 3).sum().backward()
+    assert x.grad.tolist() == ([15.0, 15.0] if had_gradient else [5.0, 5.0])
+
+
 def test_gradient_of_zero_elements():
     x = torch.ones(0, 3, requires_grad=True)
     (x * 2).sum().backward()

@@ -16,6 +16,7 @@ from .core.device import device as _device
 from .kernels.dtypes import dtype as _dtype
 
 from . import autograd as autograd
+from . import accelerator as accelerator
 from . import alias as alias
 from . import cli as cli
 from . import cuda as cuda
@@ -87,18 +88,18 @@ uint16: _dtype
 uint32: _dtype
 uint64: _dtype
 uint8: _dtype
-BFloat16Tensor: Any
-BoolTensor: Any
-ByteTensor: Any
-CharTensor: Any
-ComplexDoubleTensor: Any
-ComplexFloatTensor: Any
-DoubleTensor: Any
-FloatTensor: Any
-HalfTensor: Any
-IntTensor: Any
-LongTensor: Any
-ShortTensor: Any
+class BFloat16Tensor(Tensor): ...
+class BoolTensor(Tensor): ...
+class ByteTensor(Tensor): ...
+class CharTensor(Tensor): ...
+class ComplexDoubleTensor(Tensor): ...
+class ComplexFloatTensor(Tensor): ...
+class DoubleTensor(Tensor): ...
+class FloatTensor(Tensor): ...
+class HalfTensor(Tensor): ...
+class IntTensor(Tensor): ...
+class LongTensor(Tensor): ...
+class ShortTensor(Tensor): ...
 def abs(input: Any, *, out: Any = None) -> Tensor:
     """Absolute value, element by element."""
 def abs_(input: Any) -> Tensor:
@@ -245,7 +246,7 @@ def broadcast_to(input: Tensor, *sizes: Any, size: Any = None) -> Tensor:
     """Repeat dims of size 1 without copying."""
 def bucketize(input: Any, boundaries: Tensor, *, out_int32: _bool = False, right: _bool = False, out: Any = None) -> Tensor:
     """Return the index of the bucket between sorted boundaries that each element falls into."""
-def can_cast(from_: _dtype, to: _dtype) -> Any:
+def can_cast(from_: _dtype, to: _dtype) -> _bool:
     """Say whether a result of dtype ``from_`` may be written into dtype ``to``."""
 def cartesian_prod(*tensors: Any) -> Tensor:
     """Return all combinations of one item from each vector, as rows."""
@@ -981,9 +982,9 @@ def vstack(tensors: Any, *, out: Any = None) -> Tensor:
 def where(condition: Tensor) -> _tuple[Tensor, ...]: ...
 @overload
 def where(condition: Tensor, input: Any, other: Any, *, out: Any = ...) -> Tensor: ...
-def xlogy(input: Any, other: Any, *, out: Any = None) -> Any:
+def xlogy(input: Any, other: Any, *, out: Any = None) -> Tensor:
     """Return input * log(other), and 0 where input is 0. Either may be a number."""
-def xlogy_(input: Any, other: Any) -> Any:
+def xlogy_(input: Any, other: Any) -> Tensor:
     """In-place form of `xlogy`: write the result into this tensor and return it."""
 def zero_(self: Tensor) -> Tensor:
     """Write zeros everywhere, in place; return self."""

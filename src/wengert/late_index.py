@@ -141,6 +141,7 @@ INDEX: dict[str, dict[str, str]] = {
         "erfinv": "special",
         "erfinv_": "special",
         "exponential_": "random_fill",
+        "fill_diagonal_": "mask",
         "flip": "arrange",
         "fliplr": "arrange",
         "flipud": "arrange",

@@ -10,10 +10,10 @@ from typing import Any
 from . import return_types as _types
 from .core.tensor import Tensor
 
-LinAlgError: Any
+class LinAlgError(RuntimeError): ...
 def cholesky(A: Tensor, *, upper: _bool = False, out: Any = None) -> Tensor:
     """Return the lower-triangular L with L L^H = A (its adjoint if `upper`), A positive-definite."""
-def cholesky_ex(A: Tensor, *, upper: _bool = False, check_errors: _bool = False) -> Any:
+def cholesky_ex(A: Tensor, *, upper: _bool = False, check_errors: _bool = False) -> _types.linalg_cholesky_ex:
     """Return the factor and an int32 `info`: 0, or the order of the minor that is not definite."""
 def cond(A: Tensor, p: Any = None, *, out: Any = None) -> Tensor:
     """Return the condition number: norm(A, p) norm(inverse, p); p=None is the 2-norm."""
@@ -21,9 +21,9 @@ def cross(input: Tensor, other: Tensor, *, dim: _int = -1, out: Any = None) -> T
     """Return the vector products along a dim of size 3; the other dims broadcast."""
 def det(A: Tensor, *, out: Any = None) -> Tensor:
     """Return the determinant of square matrices; as in PyTorch, its gradient is 0 where it is 0."""
-def eig(A: Tensor) -> Any:
+def eig(A: Tensor) -> _types.linalg_eig:
     """Return complex eigenvalues and eigenvectors (of length 1) of square matrices."""
-def eigh(A: Tensor, UPLO: _str = 'L') -> Any:
+def eigh(A: Tensor, UPLO: _str = 'L') -> _types.linalg_eigh:
     """Return eigenvalues (ascending) and orthonormal eigenvectors of Hermitian matrices."""
 def eigvals(A: Tensor, *, out: Any = None) -> Tensor:
     """Return the complex eigenvalues of square matrices."""
@@ -31,9 +31,9 @@ def eigvalsh(A: Tensor, UPLO: _str = 'L', *, out: Any = None) -> Tensor:
     """Return the eigenvalues (ascending) of Hermitian matrices."""
 def inv(A: Tensor, *, out: Any = None) -> Tensor:
     """Return the inverse of square matrices; LinAlgError if one is singular."""
-def inv_ex(A: Tensor, *, check_errors: _bool = False) -> Any:
+def inv_ex(A: Tensor, *, check_errors: _bool = False) -> _types.linalg_inv_ex:
     """Return the inverses and an int32 `info` per matrix: 0, or 1 where one is singular."""
-def lstsq(A: Tensor, B: Tensor, rcond: Any = None, *, driver: _str | None = None) -> Any:
+def lstsq(A: Tensor, B: Tensor, rcond: Any = None, *, driver: _str | None = None) -> _types.linalg_lstsq:
     """Return the X of least norm that minimises the distance of A X and B."""
 def matmul(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor:
     """Return the matrix product: (..., n, k) @ (..., k, m) -> (..., n, m), leading dims broadcast."""

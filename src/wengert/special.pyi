@@ -56,11 +56,11 @@ def softmax(input: Tensor, dim: _int, dtype: Any = None) -> Tensor:
     """Return exp(x) / sum(exp(x)) along a dim; `dtype` converts the input first."""
 def spherical_bessel_j0(x: Tensor, *, out: Any = None) -> Tensor:
     """Return sin(x) / x, 1 at 0."""
-def xlog1py(input: Any, other: Any, *, out: Any = None) -> Any:
+def xlog1py(input: Any, other: Any, *, out: Any = None) -> Tensor:
     """Return input * log1p(other), and 0 where input is 0."""
-def xlogy(input: Any, other: Any, *, out: Any = None) -> Any:
+def xlogy(input: Any, other: Any, *, out: Any = None) -> Tensor:
     """Return input * log(other), and 0 where input is 0. Either may be a number."""
-def zeta(input: Any, other: Any, *, out: Any = None) -> Any:
+def zeta(input: Any, other: Any, *, out: Any = None) -> Tensor:
     """Hurwitz's zeta function: the sum of (other + k)^-input, k = 0, 1, ..."""
 def airy_ai(*inputs: Any) -> Tensor: ...
 def bessel_j0(*inputs: Any) -> Tensor: ...

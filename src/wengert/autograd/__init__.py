@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..core.tensor import Tensor as Variable
 from .grad_mode import (
@@ -18,6 +18,19 @@ from .grad_mode import (
     set_multithreading_enabled,
 )
 from .run import backward, grad
+
+if TYPE_CHECKING:  # what __getattr__ loads when it is touched
+    from . import anomaly_mode as anomaly_mode
+    from . import forward_ad as forward_ad
+    from . import function as function
+    from . import functional as functional
+    from . import graph as graph
+    from . import profiler as profiler
+    from . import profiler_util as profiler_util
+    from .anomaly_mode import detect_anomaly, set_detect_anomaly
+    from .function import Function, NestedIOFunction
+    from .gradcheck import GradcheckError, gradcheck, gradgradcheck
+    from .saved_tensors import SavedTensor as SavedTensor
 
 _SUBMODULES = frozenset(
     "functional forward_ad graph grad_mode profiler profiler_util anomaly_mode function".split()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import numpy as np
 
@@ -11,6 +11,8 @@ from ..core import engine, state
 from ..core.node import LEAF, Node
 from ..core.tensor import Tensor, extra_of, wrap
 from .gradient_edge import GradientEdge
+
+K = TypeVar("K")
 
 
 def _as_sequence(x: Any) -> tuple:
@@ -183,6 +185,24 @@ def _wanted(t: Any, k: int) -> Node:
             f"{list(t.shape)}; call requires_grad_() on it before it is used"
         )
     return t._edge
+
+
+if TYPE_CHECKING:
+
+    @overload
+    def grad(outputs: Any, inputs: dict[K, Any], *args: Any, **kwargs: Any) -> dict[K, Tensor]: ...
+    @overload
+    def grad(
+        outputs: Any,
+        inputs: Any,
+        grad_outputs: Any = None,
+        retain_graph: bool | None = None,
+        create_graph: bool = False,
+        only_inputs: bool = True,
+        allow_unused: bool | None = None,
+        is_grads_batched: bool = False,
+        materialize_grads: bool = False,
+    ) -> tuple[Tensor, ...]: ...
 
 
 def grad(

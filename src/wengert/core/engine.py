@@ -81,7 +81,7 @@ def _run(
             if needed is not None and node not in needed:
                 caught[node] = g
                 break
-            if state.LAST_WRITE >= node.seq and op.saves_any:
+            if node.seq <= state.LAST_WRITE and op.saves_any:
                 check_saved(node)
             if anomaly is not None:
                 contributions = anomaly.run(node, g, create)

@@ -27,6 +27,7 @@ from .views import move, rebase, refresh, refused
 
 _PACKAGE = __name__.partition(".")[0]
 
+
 def caller() -> tuple | None:
     """Return (code, instruction) of the user's frame: the first one outside the package."""
     frame: Any = sys._getframe(1)

@@ -303,6 +303,11 @@ def evaluate(op: Any, args: Any, params: tuple) -> Any:
 
     A wrapper may interpret the op in its own way; the edges stay here.
     """
+    if op.promote is not None and op.outputs == 1 and not op.variadic:
+        ready = _uniform(op, args)
+        if ready is not None:
+            result = _compute(op, ready, params, [a._array for a in ready])
+            return _record(op, ready, params, result) if op.differentiable else result
     try:
         args = _as_tensors(op, args)
     except TypeError:
@@ -346,6 +351,36 @@ def reflected(op: Any, args: Any) -> Any:
         )
     strange = next(a for a in args if not isinstance(a, Tensor | int | float | complex))
     raise TypeError(f"{op.name}(): its arguments must be tensors or numbers, not {type(strange).__name__}")
+
+
+def _uniform(op: Any, args: Any) -> list | None:
+    """Return the arguments as tensors if nothing has to be promoted; None otherwise.
+
+    They are plain tensors of one dtype (conditions apart) and Python numbers of no higher kind.
+    """
+    d: Any = None
+    numbers = 0
+    for k, a in enumerate(args):
+        if isinstance(a, Tensor):
+            s = a._spec
+            if not s.plain:
+                return None
+            if k not in op.skip:
+                if d is None:
+                    d = s.dtype
+                elif s.dtype is not d:
+                    return None
+        elif a.__class__ is float:
+            numbers |= 2
+        elif a.__class__ is int:
+            numbers |= 1
+        else:
+            return None
+    if d is None or d.category < (2 if numbers & 2 or op.promote == "float" else numbers):
+        return None
+    if not numbers:
+        return list(args)
+    return [a if isinstance(a, Tensor) else constant(a, d.np) for a in args]
 
 
 def _as_tensors(op: Any, args: Any) -> list:
@@ -398,8 +433,9 @@ def _arrays(op: Any, args: list) -> list:
     return arrays
 
 
-def _compute(op: Any, args: list, params: tuple) -> Any:
-    arrays = _arrays(op, args)
+def _compute(op: Any, args: list, params: tuple, arrays: list | None = None) -> Any:
+    if arrays is None:
+        arrays = _arrays(op, args)
     try:
         data = op.kernel(arrays, *params) if op.variadic else op.kernel(*arrays, *params)
     except TypeError as e:  # a dtype for which NumPy has no loop

@@ -66,13 +66,13 @@ def _intern(array: Any) -> Spec:
     if len(_table) >= _LIMIT:
         _table.clear()
     s = Spec()
-    s.np = array.dtype
     s.dtype = dtypes.of(array.dtype)
+    s.np = s.dtype.np  # the one object of this dtype: keys then compare by identity
     _sized(s, array.shape)
     s.cpu = s.dtype.category >= 2
     s.hot = s.cpu and s.ndim > 0
     s.plain = True
-    _table[array.shape, array.dtype] = s
+    _table[array.shape, s.np] = s
     return s
 
 

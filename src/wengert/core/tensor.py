@@ -63,7 +63,7 @@ class Extra:
     """What few tensors have: aliases, a view's base, a retained gradient, flags."""
 
     __slots__ = (
-        "base", "chain", "creation", "grad", "grad_dtype", "inference", "name", "storage",
+        "base", "chain", "creation", "grad", "grad_dtype", "inference", "leaf", "name", "storage",
         "retains", "post_hooks",
     )  # fmt: skip
 
@@ -75,6 +75,7 @@ class Extra:
         self.grad: Any = None  # of a non-leaf that retains it
         self.retains = False
         self.inference = False
+        self.leaf: Any = None  # weak reference to the node of a leaf that was switched off
         self.name: str | None = None
         self.grad_dtype: Any = False
         self.post_hooks: Any = None
@@ -263,8 +264,8 @@ class Tensor:
         e = self._edge
         if e is not None:
             self._edge = None
-            if e.op is LEAF and e.out is not None:  # graphs that still lead here must not add to it
-                extra_of(self).grad, e.out = e.out, None
+            if e.op is LEAF:
+                _switch_off(self, e)
             elif x is not None:
                 x.retains = False
                 if e.hooks is not None:
@@ -437,8 +438,12 @@ def _set_requires_grad(t: Tensor, flag: bool, refusal: str) -> None:
                 raise RuntimeError(
                     "Setting requires_grad=True on inference tensor outside InferenceMode is not allowed."
                 )
-            t._edge = leaf_node(t)
-            if x is not None and x.grad is not None:
+            old = None if x is None or x.leaf is None else x.leaf()
+            if old is None:
+                t._edge = leaf_node(t)
+            else:  # graphs from before lead here again
+                t._edge, old.rest = old, t._spec
+            if x is not None:
                 t._edge.out, x.grad = x.grad, None
     elif e is not None:
         if e.op is not LEAF:
@@ -449,8 +454,15 @@ def _set_requires_grad(t: Tensor, flag: bool, refusal: str) -> None:
                 f"{public_name(e)}."
             )
         t._edge = None
-        if e.out is not None:  # graphs that still lead here must not add to it
-            extra_of(t).grad, e.out = e.out, None
+        _switch_off(t, e)
+
+
+def _switch_off(t: Tensor, leaf: Node) -> None:
+    """A leaf stops to require grad: graphs that still lead to its node must not add to its grad."""
+    x = extra_of(t)
+    x.leaf = weakref.ref(leaf)
+    if leaf.out is not None:
+        x.grad, leaf.out = leaf.out, None
 
 
 def _check_assigned_grad(t: Tensor, g: Any) -> None:

@@ -57,15 +57,60 @@ def follow_tensor(t: Tensor, chain: tuple) -> Tensor:
     return t
 
 
+class _Laid:
+    """The first step of the chain of a base that doesn't lie in row order: the order of its dims."""
+
+    name = "laid"
+
+    @staticmethod
+    def kernel(array: Any, order: tuple) -> Any:
+        return array
+
+
+def laid(base: Tensor, chain: tuple) -> tuple:
+    """Return the chain from `base`, with its memory order in front if a view may depend on that."""
+    a = base._array
+    if a.flags.c_contiguous:
+        return chain
+    order = tuple(sorted(range(a.ndim), key=lambda k: (-abs(a.strides[k]), k)))
+    return ((_Laid, (order,), None), *chain)
+
+
+def _viewed(array: Any, chain: tuple, *, copy: bool) -> tuple[Any, Any]:
+    """Return (array in the memory order of the base, its view)."""
+    order = chain[0][1][0] if chain[0][0] is _Laid else None
+    if order is not None:
+        array = array.transpose(order)
+    array = np.array(array, order="C") if copy else np.asarray(array, order="C")
+    if order is not None:
+        array = array.transpose(np.argsort(order))
+    return array, follow(array, chain)
+
+
+def _changes_kind(chain: tuple) -> bool:
+    """True if real numbers are seen in a complex base, or the other way round."""
+    return any(op.name in ("view_as_real", "view_as_complex") for op, _, _ in chain)
+
+
+def _conj(a: Any) -> Any:
+    return np.conj(a) if a.dtype.kind == "c" else a
+
+
+def _replay_kernel(x: Any, chain: tuple) -> Any:
+    return np.array(_viewed(x, chain, copy=False)[1])
+
+
 def _unreplay_kernel(g: Any, spec: Any, chain: tuple) -> Any:
-    out = np.zeros(spec.shape, g.dtype if g.dtype.kind == "c" or spec.np.kind != "c" else spec.np)
-    out, view = _viewed(out, chain)
+    changes = _changes_kind(chain)
+    wide = g.dtype.kind == "c" or spec.np.kind != "c"
+    out = np.zeros(spec.shape, g.dtype if wide and not changes else spec.np)
+    out, view = _viewed(out, chain, copy=False)
     if _overlaps(view):  # expand, unfold: elements that the view shows several times add up
-        where = follow(np.arange(out.size).reshape(out.shape), chain)
-        np.add.at(out.reshape(-1), where, g)
-    else:
-        view[...] = g
-    return out
+        where = _viewed(np.arange(out.size).reshape(out.shape), chain, copy=False)[1]
+        np.add.at(out, np.unravel_index(where, out.shape), g)
+        return out
+    view[...] = _conj(g) if changes else g
+    return _conj(out) if changes else out
 
 
 def _overlaps(a: np.ndarray) -> bool:
@@ -80,23 +125,25 @@ def _overlaps(a: np.ndarray) -> bool:
 
 
 def _cut_kernel(g: Any, chain: tuple) -> Any:
-    out, view = _viewed(np.array(g, order="C"), chain)
+    out, view = _viewed(g, chain, copy=True)
     view[...] = 0
     return out
 
 
-def _viewed(array: Any, chain: tuple) -> tuple[Any, Any]:
-    """Return (array, its view): a base in column order may only be viewed in column order."""
-    try:
-        return array, follow(array, chain)
-    except RuntimeError:
-        array = np.asfortranarray(array)
-        return array, follow(array, chain)
+def _slice(xp: Any, g: Any, chain: tuple) -> Any:
+    """The cotangent of what was written: that part of the cotangent of the base.
+
+    Cotangents are unconjugated, so that real numbers lie in complex ones as in the conjugates.
+    """
+    if not _changes_kind(chain):
+        return xp.replay(g, chain)
+    g = xp.replay(xp.conj(g) if xp.is_complex(g) else g, chain)
+    return xp.conj(g) if xp.is_complex(g) else g
 
 
 # a view of the new base, for views whose base was written in place
 REPLAY = Op(
-    "linear", "replay(x, *, chain)", lambda x, chain: np.array(_viewed(np.ascontiguousarray(x), chain)[1]),
+    "linear", "replay(x, *, chain)", _replay_kernel,
     {"x": lambda xp, g, x_spec, chain: xp.unreplay(g, x_spec, chain)}, node="AsStridedBackward0",
 )  # fmt: skip
 UNREPLAY = Op(
@@ -109,7 +156,7 @@ CUT = Op(
 )  # fmt: skip
 SLICES = Op(
     "linear", "copy_slices(x, y, *, chain)", lambda x, y, chain: x,
-    {"x": lambda xp, g, chain: xp.cut(g, chain), "y": lambda xp, g, chain: xp.replay(g, chain)},
+    {"x": lambda xp, g, chain: xp.cut(g, chain), "y": _slice},
     node="CopySlices",
 )  # fmt: skip
 
@@ -134,11 +181,11 @@ def register() -> None:
 
 def rebase(base: Tensor, chain: tuple, edge: Node | None, storage: Storage) -> None:
     """A view was written: the base's history becomes `the old base with this slice replaced`."""
-    n = new(Node)
-    n.op, n.edges, n.seq, n.hooks = SLICES, (base._edge, edge), tick(), None
-    n.rest = (chain,)
     if base._edge is None and edge is None:
         return
+    n = new(Node)
+    n.op, n.edges, n.seq, n.hooks = SLICES, (base._edge, edge), tick(), None
+    n.rest = (laid(base, chain),)
     move(base, n)
     refresh(base, storage)
 
@@ -161,7 +208,7 @@ def refresh(base: Tensor, storage: Storage) -> None:
         else:
             n = new(Node)
             n.op, n.edges, n.seq, n.hooks = REPLAY, (base._edge,), tick(), None
-            n.rest = REPLAY.rest((base,), (v._ext.chain,))
+            n.rest = REPLAY.rest((base,), (laid(base, v._ext.chain),))
             move(v, n)
 
 

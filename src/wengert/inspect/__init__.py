@@ -11,7 +11,11 @@ SumBackward0
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .graph import Box, gradient_norms, graph_of, to_dot, to_text
+    from .picture import to_svg
 
 _WHERE = {
     "Box": "graph",

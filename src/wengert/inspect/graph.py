@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ..core.node import LEAF, PORT, Node, public_name
@@ -21,7 +22,7 @@ class Box(NamedTuple):
     inputs: tuple[int, ...]
 
 
-def graph_of(tensor: Tensor, names: dict[str, Tensor] | None = None) -> list[Box]:
+def graph_of(tensor: Tensor, names: Mapping[str, Tensor] | None = None) -> list[Box]:
     """Return the graph below a tensor, each call before the calls it used (latest first).
 
     names  what leaves are called, such as `dict(model.named_parameters())`
@@ -65,7 +66,7 @@ def _main(edge: Node) -> Node:
     return edge.edges[0] if edge.op is PORT else edge
 
 
-def to_text(tensor: Tensor, names: dict[str, Tensor] | None = None, limit: int = 200) -> str:
+def to_text(tensor: Tensor, names: Mapping[str, Tensor] | None = None, limit: int = 200) -> str:
     """Return the graph below a tensor as an indented tree; what was shown before is marked `^`.
 
     limit  how many lines at the most
@@ -101,7 +102,7 @@ def to_text(tensor: Tensor, names: dict[str, Tensor] | None = None, limit: int =
     return "\n".join(lines)
 
 
-def to_dot(tensor: Tensor, names: dict[str, Tensor] | None = None) -> str:
+def to_dot(tensor: Tensor, names: Mapping[str, Tensor] | None = None) -> str:
     """Return the graph below a tensor as Graphviz source text.
 
     >>> import wengert as torch

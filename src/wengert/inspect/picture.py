@@ -6,6 +6,7 @@ Rows are set by a few sweeps towards the mean of the neighbours.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html import escape
 
 from ..core.tensor import Tensor
@@ -15,7 +16,7 @@ HEIGHT, GAP_X, GAP_Y = 34, 44, 14
 LETTER, MARGIN = 6.9, 14  # width of an average letter at this font size; the edge of the picture
 
 
-def to_svg(tensor: Tensor, names: dict[str, Tensor] | None = None, limit: int = 400) -> str:
+def to_svg(tensor: Tensor, names: Mapping[str, Tensor] | None = None, limit: int = 400) -> str:
     """Return the graph below a tensor as a stand-alone SVG document.
 
     limit  refuse graphs with more nodes (ValueError): such a picture shows nothing

@@ -388,8 +388,6 @@ def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
     >>> torch.lerp(torch.tensor([0., 10.]), torch.tensor([10., 20.]), 0.5)
     tensor([ 5., 15.])
     """
-    if isinstance(weight, int | float):
-        return lerp_scalar(input, end, weight)
     if isinstance(weight, int | float | complex):
         return lerp_scalar(input, end, weight)
     return lerp_tensor(input, end, as_tensor_arg(weight, input))

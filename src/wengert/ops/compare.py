@@ -13,7 +13,6 @@ from ..core.tensor import Tensor, as_tensor_arg
 from ..kernels.dtypes import of
 
 
-
 def _ordered(name: str, f: Any) -> Any:
     def kernel(x: Any, y: Any) -> Any:
         if x.dtype.kind == "c":

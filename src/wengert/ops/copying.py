@@ -61,10 +61,10 @@ def _deepcopy(self: Tensor, memo: dict[int, Any]) -> Tensor:
     done: Tensor | None = memo.get(id(self))
     if done is not None:
         return done
-    if not self.is_leaf:
+    if (node := self.grad_fn) is not None:
         raise RuntimeError(
             f"{_NON_LEAF}. This one is a {self.dtype.name} tensor of shape {list(self.shape)} made "
-            f"by {self.grad_fn.name()}; copy t.detach() instead."
+            f"by {node.name()}; copy t.detach() instead."
         )
     t = rebuild(type(self), self._array.copy("K"), self.requires_grad, {})
     memo[id(self)] = t

@@ -1,7 +1,8 @@
 """The rows of the activation functions; activation.py has the functions that users call.
 
 Every smooth function has a row for its slope times a cotangent, `f_backward(x, y)` with x the
-cotangent and y the input; that row's own rules give the second and all further derivatives.
+cotangent and y the input; that row's own rules give the second and all further derivatives. The
+slope of a straight piece is constant, and its derivative a zero: as in PyTorch, not the absence of one.
 """
 
 from __future__ import annotations
@@ -28,19 +29,22 @@ threshold_row = elementwise("threshold(x, *, threshold, value)", k.threshold,
                             x=lambda xp, g, x, threshold: xp.threshold_backward(g, x, threshold))  # fmt: skip
 
 elementwise("threshold_backward(x, y, *, threshold)", k.threshold_backward,
-            x=lambda xp, g, y, threshold: xp.threshold_backward(g, y, threshold))  # fmt: skip
+            x=lambda xp, g, y, threshold: xp.threshold_backward(g, y, threshold),
+            y=lambda xp, g: xp.zeros_like(g))  # fmt: skip
 
 leaky_relu_row = elementwise("leaky_relu(x, *, slope)", k.leaky_relu,
                              x=lambda xp, g, x, slope: xp.leaky_relu_backward(g, x, slope))  # fmt: skip
 
 elementwise("leaky_relu_backward(x, y, *, slope)", k.leaky_relu_backward,
-            x=lambda xp, g, y, slope: xp.leaky_relu_backward(g, y, slope))  # fmt: skip
+            x=lambda xp, g, y, slope: xp.leaky_relu_backward(g, y, slope),
+            y=lambda xp, g: xp.zeros_like(g))  # fmt: skip
 
 hardtanh_row = elementwise("hardtanh(x, *, low, high)", k.hardtanh,
                            x=lambda xp, g, x, low, high: xp.hardtanh_backward(g, x, low, high))  # fmt: skip
 
 elementwise("hardtanh_backward(x, y, *, low, high)", k.hardtanh_backward,
-            x=lambda xp, g, y, low, high: xp.hardtanh_backward(g, y, low, high))  # fmt: skip
+            x=lambda xp, g, y, low, high: xp.hardtanh_backward(g, y, low, high),
+            y=lambda xp, g: xp.zeros_like(g))  # fmt: skip
 
 hardshrink_row = elementwise("hardshrink(x, *, lambd)", k.hardshrink,
                              x=lambda xp, g, x, lambd: xp.hardshrink_backward(g, x, lambd))  # fmt: skip
@@ -49,7 +53,8 @@ softshrink_row = elementwise("softshrink(x, *, lambd)", k.softshrink,
                              x=lambda xp, g, x, lambd: xp.hardshrink_backward(g, x, lambd))  # fmt: skip
 
 elementwise("hardshrink_backward(x, y, *, lambd)", k.hardshrink_backward,
-            x=lambda xp, g, y, lambd: xp.hardshrink_backward(g, y, lambd))  # fmt: skip
+            x=lambda xp, g, y, lambd: xp.hardshrink_backward(g, y, lambd),
+            y=lambda xp, g: xp.zeros_like(g))  # fmt: skip
 
 prelu_row = elementwise("prelu_kernel(x, y)", k.prelu,
                         x=lambda xp, g, x, y: xp.prelu_backward(g, x, y),
@@ -57,6 +62,7 @@ prelu_row = elementwise("prelu_kernel(x, y)", k.prelu,
 
 elementwise("prelu_backward(x, y, z)", k.prelu_backward,
             x=lambda xp, g, y, z: xp.prelu_backward(g, y, z),
+            y=lambda xp, g: xp.zeros_like(g),
             z=lambda xp, g, x, y: xp.keep(g * x, y <= 0))  # fmt: skip
 
 # ---------------------------------------------------------------- the logistic family

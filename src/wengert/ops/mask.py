@@ -9,9 +9,10 @@ import numpy as np
 
 from ..core.define import elementwise, primitive
 from ..core.inplace import bump, write
-from ..core.views import follow
 from ..core.registry import public
-from ..core.tensor import Tensor, wrap
+from ..core.spec import spec_of
+from ..core.tensor import Tensor, attach, wrap
+from ..core.views import follow
 from ..kernels import scatter as kernels
 from ..kernels.dims import as_int, broadcast_shapes, shown, wrap_dim
 from .checking import check_tensor
@@ -207,6 +208,28 @@ def masked_fill_(self: Tensor, mask: Tensor, value: Any) -> Tensor:
         bump(self)
         return self
     return write(self, _masked_fill, (mask, value), copy_old=False)
+
+
+@public("Tensor")
+def fill_diagonal_(self: Tensor, fill_value: Any, wrap: bool = False) -> Tensor:
+    """Write a number on the main diagonal, in place; return self.
+
+    `wrap` starts the diagonal anew below the square part of a tall matrix. RuntimeError for fewer
+    than 2 dims, or more than 2 of different sizes.
+
+    >>> import wengert as torch
+    >>> torch.zeros(2, 2).fill_diagonal_(3)
+    tensor([[3., 0.],
+            [0., 3.]])
+    """
+    shape = tuple(self._spec.shape)
+    if len(shape) < 2:
+        raise RuntimeError("dimensions must larger than 1")
+    if len(shape) > 2 and len(set(shape)) > 1:
+        raise RuntimeError("all dimensions of input must be of equal length")
+    mask = np.zeros(shape, np.bool_)
+    np.fill_diagonal(mask, True, wrap)
+    return masked_fill_(self, attach(mask, spec_of(mask)), fill_value)
 
 
 def _spread(x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:

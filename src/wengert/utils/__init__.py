@@ -6,7 +6,10 @@ Its modules load when they are touched.
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from . import data, dlpack, hooks
 
 _MODULES = ("data", "dlpack", "hooks")
 __all__ = ["data", "dlpack", "hooks"]

@@ -346,6 +346,8 @@ class _Dim(Module):
 class GLU(_Dim):
     """a * sigmoid(b), a and b the halves of the input along `dim`."""
 
+    dim: int
+
     def __init__(self, dim: int = -1) -> None:
         super().__init__(dim)
 

@@ -71,7 +71,7 @@ class Linear(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         # The tables directly: __getattr__ costs as much as recording an operation.
-        parameters = self._parameters
+        parameters: Any = self._parameters
         if "weight" in parameters:
             return F.linear(input, parameters["weight"], parameters.get("bias"))
         return F.linear(input, self.weight, self.bias)

@@ -18,7 +18,7 @@ from ...ops.generator import Generator
 from ._utils.collate import default_collate, default_convert
 from ._utils.fetch import Fetch, fetcher
 from ._utils.worker import DONE, END, RESTART, WorkerInfo, get_worker_info, work
-from .dataset import IterableDataset
+from .dataset import Indexed, IterableDataset
 from .sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler, random_int64
 
 __all__ = ["DataLoader", "default_collate", "default_convert", "get_worker_info"]
@@ -64,7 +64,7 @@ class DataLoader(Generic[T_co]):
 
     def __init__(
         self,
-        dataset: Any,
+        dataset: Indexed[T_co],
         batch_size: int | None = 1,
         shuffle: bool | None = None,
         sampler: Iterable[Any] | None = None,
@@ -86,6 +86,7 @@ class DataLoader(Generic[T_co]):
         _check_workers(
             num_workers, timeout, prefetch_factor, persistent_workers, multiprocessing_context
         )
+        self.dataset: Any = dataset
         self._iterable = isinstance(dataset, IterableDataset)
         if self._iterable:
             _check_iterable(shuffle, sampler, batch_sampler)
@@ -108,13 +109,12 @@ class DataLoader(Generic[T_co]):
             if self._iterable:
                 order = _Endless()
             elif shuffle:
-                order = RandomSampler(dataset, generator=generator)
+                order = RandomSampler(self.dataset, generator=generator)
             else:
-                order = SequentialSampler(dataset)
+                order = SequentialSampler(self.dataset)
         if batch_size is not None and batch_sampler is None:
             batch_sampler = BatchSampler(order, batch_size, drop_last)
         batched = batch_sampler is not None
-        self.dataset = dataset
         self.batch_size = batch_size
         self.drop_last = drop_last
         self.sampler = order
