@@ -18,6 +18,7 @@ from .kernels.dtypes import dtype as _dtype
 from . import autograd as autograd
 from . import accelerator as accelerator
 from . import alias as alias
+from . import backends as backends
 from . import cli as cli
 from . import cuda as cuda
 from . import inspect as inspect

@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from ..core.tensor import Tensor as Variable
 from .grad_mode import (
     enable_grad,
     inference_mode,
@@ -18,6 +17,7 @@ from .grad_mode import (
     set_multithreading_enabled,
 )
 from .run import backward, grad
+from .variable import Variable
 
 if TYPE_CHECKING:  # what __getattr__ loads when it is touched
     from . import anomaly_mode as anomaly_mode

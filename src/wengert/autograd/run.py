@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 import numpy as np
 
 from ..core import engine, state
-from ..core.node import LEAF, Node
-from ..core.tensor import Tensor, extra_of, wrap
+from ..core.node import Node
+from ..core.tensor import Tensor, wrap
 from .gradient_edge import GradientEdge
 
 K = TypeVar("K")
@@ -152,26 +152,14 @@ def backward(
             stacklevel=3,
         )
     wanted = [_wanted(t, k) for k, t in enumerate(inputs)] if inputs is not None else []
+    for t in inputs or ():
+        if isinstance(t, Tensor):
+            t.retain_grad()
     before = state.set_grad_enabled(create_graph)
     try:
-        caught = engine.run(
-            roots, inputs=wanted, leaves=True, retain=retain, create=over_tensors
-        )
-        for t, e in zip(inputs or (), wanted, strict=True):
-            if e.op is not LEAF and e in caught and isinstance(t, Tensor):
-                _add_to_grad(t, caught[e])
+        engine.run(roots, inputs=wanted, leaves=True, retain=retain, create=over_tensors)
     finally:
         state.set_grad_enabled(before)
-
-
-def _add_to_grad(t: Tensor, g: Any) -> None:
-    holder = extra_of(t)
-    if holder.retains:
-        return
-    user = engine.to_user(g, t._spec)
-    user = user if isinstance(user, Tensor) else wrap(np.array(user))
-    holder.grad = user if holder.grad is None else holder.grad + user
-    holder.retains = True
 
 
 def _wanted(t: Any, k: int) -> Node:

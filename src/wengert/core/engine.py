@@ -15,15 +15,38 @@ from typing import Any
 import numpy as np
 
 from . import hooks, state
-from .inplace import check_saved
-from .node import LEAF, PORT, Node, Parts
+from .inplace import check_saved, check_writable
+from .node import LEAF, PORT, Node, Parts, Spent
 from .op import ARRAYS, TENSORS, fit
 from .spec import Spec
-from .tensor import Tensor, attach, wrap
+from .tensor import Tensor, attach, storage_of, wrap
 
 ndarray = np.ndarray
 _accumulating = threading.Lock()
 LARGE = 1 << 13  # elements from which adding in place beats a new array
+
+
+def _alone() -> int:
+    g = object()
+    return getrefcount(g)
+
+
+def _counted(g: Any) -> int:
+    return getrefcount(g)
+
+
+def _passed(g: Any) -> int:
+    return _counted(g)
+
+
+def _held() -> int:
+    g = object()
+    return _passed(g)
+
+
+# what getrefcount says of an object that only one frame knows, or three that passed it on: whether
+# frames count differs between versions of Python
+ALONE, HELD = _alone(), _held()
 
 
 def run(
@@ -74,19 +97,26 @@ def _run(
             g = pending.pop(node)
             op = node.op
             watched = node.hooks is not None
-            if needed is not None and node in want and node in needed:
-                caught[node] = g  # before its hooks, unless it is where the run ends
+            if needed is not None:
+                if node not in needed:  # the run ends here, if it was to come here at all
+                    if node in want:
+                        caught[node] = hooks.arrived(node, g, create) if watched else g
+                    break
+                if node in want:
+                    caught[node] = g  # before its hooks
             if watched:
                 g = hooks.before(node, g, create)
-            if needed is not None and node not in needed:
-                caught[node] = g
-                break
             if node.seq <= state.LAST_WRITE and op.saves_any:
                 check_saved(node)
-            if anomaly is not None:
-                contributions = anomaly.run(node, g, create)
-            else:
-                contributions = op.pull_t(node, g) if create else op.pull(node, g)
+            try:
+                if anomaly is not None:
+                    contributions = anomaly.run(node, g, create)
+                else:
+                    contributions = op.pull_t(node, g) if create else op.pull(node, g)
+            except (AttributeError, TypeError) as error:
+                if node.op.__class__ is Spent:  # another thread has passed here meanwhile
+                    node.op.refuse(node, error)
+                raise
             if watched:
                 contributions = hooks.after(node, contributions, g, create)
             following: Any = None
@@ -129,7 +159,7 @@ def _run(
             and g.dtype is spec.np
             and spec.hot
             and g.base is None
-            and getrefcount(g) <= 2
+            and getrefcount(g) <= ALONE
             and g.shape == spec.shape
             and not spec.dtype.is_complex
         ):  # the common case of `_finish`: nobody else holds the array, so it is the gradient
@@ -150,7 +180,7 @@ def _finish(
     if want and leaf not in want:
         return
     if leaf.hooks is not None:
-        g = hooks.before(leaf, g, create)
+        g = (hooks.before if leaves else hooks.arrived)(leaf, g, create)
     if leaf in want:
         caught[leaf] = g
     if leaves:
@@ -236,24 +266,21 @@ def _accumulate(leaf: Node, g: Any, create: bool) -> None:
     target = leaf.x()
     with _accumulating:
         have = leaf.out
-        if isinstance(g, Tensor):
-            leaf.out = g if have is None else have + g
+        if isinstance(g, Tensor):  # a clone: another leaf or the user may have the same tensor
+            leaf.out = TENSORS.clone(g, "K") if have is None else have + g
         elif have is None:
             leaf.out = wrap(_own(g, target))
-        elif create or have._edge is not None or not have._spec.plain:
+        elif create or not have._spec.plain:
             leaf.out = have + wrap(g)
         else:
-            if state.BEFORE_WRITE is not None:
-                state.BEFORE_WRITE(have._array)
+            check_writable(have, False)
             np.add(have._array, g, out=have._array, casting="unsafe")
-            x = have._ext
-            if x is not None and x.storage is not None:
-                x.storage.stamp(state.tick())
+            storage_of(have).stamp(state.tick(), "the accumulation of a gradient")
     if leaf.hooks is not None:
         h = leaf.hooks
         hooks.accumulated(leaf, target)
         if h.post:
-            hooks.after(leaf, (), g, create)
+            hooks.after(leaf, (), from_user(g), create)
 
 
 def to_user(g: Any, spec: Spec) -> Any:
@@ -277,15 +304,12 @@ def from_user(g: Any) -> Any:
 
 
 def _own(g: ndarray, target: Tensor | None) -> ndarray:
-    """Return `g` if nobody else can see its memory, else a copy, in the layout of its leaf.
-
-    The count of references is that of this frame and of its callers.
-    """
+    """Return `g` if nobody else can see its memory, else a copy, in the layout of its leaf."""
     base = g.base
     if (
-        getrefcount(g) <= 4
+        getrefcount(g) <= HELD
         and g.flags.writeable
-        and (base is None or (base.__class__ is ndarray and base.base is None and getrefcount(base) <= 3))
+        and (base is None or (base.__class__ is ndarray and base.base is None and getrefcount(base) <= ALONE + 1))
         and (target is None or g.strides == target._array.strides or g.flags.c_contiguous)
         and (g.size == base.size if base is not None else True)
     ):
@@ -313,7 +337,7 @@ def _dense(a: ndarray) -> bool:
 def call_node(node: Node, grads: tuple) -> Any:
     """Run one node on given cotangents, as users do with `grad_fn(g)`."""
     if node.op is LEAF:
-        _accumulate(node, from_user(grads[0])._array, False)
+        _accumulate(node, from_user(grads[0])._array.copy(), False)
         return None
     g: Any
     if node.op is not PORT and len(grads) > 1:
@@ -321,7 +345,7 @@ def call_node(node: Node, grads: tuple) -> Any:
     else:
         g = from_user(grads[0])
     check_saved(node)
-    out = [None if c is None else c for c in node.op.pull_t(node, g)]
+    out = [None if c is None else from_user(c) for c in node.op.pull_t(node, g)]
     return out[0] if len(out) == 1 else tuple(out)
 
 

@@ -7,7 +7,10 @@ import weakref
 from collections import OrderedDict
 from typing import Any
 
+import numpy as np
+
 from . import state
+from .op import TENSORS
 from .tensor import Tensor, extra_of, wrap
 
 _ids = itertools.count()
@@ -83,38 +86,56 @@ class Hooks:
         self.retained = [r for r in self.retained or () if r() is not None and r() is not tensor]
 
 
-def as_tensor(g: Any) -> Any:
-    """Return a cotangent as the tensor that hooks see."""
-    return g if g is None or isinstance(g, Tensor) else wrap(g)
-
-
-def _replace(g: Any, result: Any, hook: Any, raw: bool) -> Any:
-    """Take a hook's answer in place of the cotangent, after checking it."""
-    if result is None:
+def shown(g: Any) -> Any:
+    """Return a cotangent as the tensor that hooks see: the gradient, which is its conjugate."""
+    if g is None:
         return g
+    if isinstance(g, Tensor):
+        return TENSORS.conj(g) if g._spec.dtype.is_complex else g
+    return wrap(np.conj(g) if g.dtype.kind == "c" else g)
+
+
+def _hidden(t: Any, raw: bool) -> Any:
+    """Turn what hooks have seen or returned back into a cotangent."""
+    if t is None:
+        return t
+    if raw and t._spec.plain:
+        return np.conj(t._array) if t._spec.dtype.is_complex else t._array
+    return TENSORS.conj(t) if t._spec.dtype.is_complex else t
+
+
+def _checked(t: Tensor, result: Any, hook: Any) -> Tensor:
+    """Take a hook's answer in place of the gradient, after checking it."""
+    if result is None:
+        return t
     if not isinstance(result, Tensor):
         raise TypeError(f"expected Variable, but hook returned '{type(result).__name__}'")
-    if g is not None and tuple(result.shape) != tuple(g.shape):
+    if t is not None and tuple(result.shape) != tuple(t.shape):
         name = getattr(hook, "__name__", type(hook).__name__)
         raise RuntimeError(f"hook '{name}' has changed the size of value")
-    return result._array if raw and result._spec.plain else result
+    return result
 
 
-def before(n: Any, g: Any, create: bool) -> Any:
-    """Run what happens when a cotangent arrives: tensor hooks, retained grads, prehooks."""
+def arrived(n: Any, g: Any, create: bool) -> Any:
+    """Run what happens when a cotangent arrives: tensor hooks, then retained gradients."""
     h = n.hooks
-    raw = not create
     if h.tensor:
+        t = shown(g)
         for hook in list(h.tensor.values()):
-            t = as_tensor(g)
-            if raw:
-                g = t._array
-            g = _replace(g, _call(hook, create, t), hook, raw)
+            t = _checked(t, _call(hook, create, t), hook)
+        g = _hidden(t, not create)
     if h.retained:
         for ref in h.retained:
             t = ref()
             if t is not None and t._ext is not None and t._ext.retains:
                 keep(extra_of(t), g)
+    return g
+
+
+def before(n: Any, g: Any, create: bool) -> Any:
+    """Run what happens before a node runs: what its cotangent arriving means, then prehooks."""
+    g = arrived(n, g, create)
+    h = n.hooks
     if h.pre:
         parts = _as_tuple(g)
         for hook in list(h.pre.values()):
@@ -122,7 +143,7 @@ def before(n: Any, g: Any, create: bool) -> Any:
             if result is not None:
                 result = result if isinstance(result, tuple) else (result,)
                 parts = tuple(result)
-                g = _from_tuple(parts, g, raw)
+                g = _from_tuple(parts, g, not create)
     return g
 
 
@@ -136,12 +157,12 @@ def _call(hook: Any, create: bool, *args: Any) -> Any:
 
 def _as_tuple(g: Any) -> tuple:
     if g.__class__.__name__ == "Parts":
-        return tuple(as_tensor(i) for i in g.items)
-    return (as_tensor(g),)
+        return tuple(shown(i) for i in g.items)
+    return (shown(g),)
 
 
 def _from_tuple(parts: tuple, g: Any, raw: bool) -> Any:
-    values = [p if p is None or not raw else p._array for p in parts]
+    values = [_hidden(p, raw) for p in parts]
     if g.__class__.__name__ == "Parts":
         return type(g)(values)
     return values[0]
@@ -152,7 +173,7 @@ def after(n: Any, contributions: Any, g: Any, create: bool) -> Any:
     h = n.hooks
     if not h.post:
         return contributions
-    outs = tuple(as_tensor(c) for c in contributions)
+    outs = tuple(shown(c) for c in contributions)
     for hook in list(h.post.values()):
         result = _call(hook, create, outs, _as_tuple(g))
         if result is not None:
@@ -163,13 +184,13 @@ def after(n: Any, contributions: Any, g: Any, create: bool) -> Any:
                     f"the node passes on {len(outs)}"
                 )
             outs = result
-            contributions = [c if c is None or create else c._array for c in outs]
+            contributions = [_hidden(c, not create) for c in outs]
     return contributions
 
 
 def keep(holder: Any, g: Any) -> None:
     """Add a cotangent to the retained gradient of a non-leaf."""
-    t = as_tensor(g)
+    t = shown(g)
     if isinstance(g, Tensor):
         holder.grad = t if holder.grad is None else holder.grad + t
     elif holder.grad is None:

@@ -161,8 +161,12 @@ def _write_dual(t: Tensor, result: Any) -> Tensor:
 
 
 def _given(old: Tensor, new: Tensor) -> Tensor:
-    """The function of a write whose result is known; as an argument, its history is seen."""
-    return new
+    """The function of a write whose result is known; as an argument, its history is seen.
+
+    An alias: the write is a call of its own, later than those that have read the old value.
+    """
+    alias: Tensor = TENSORS.alias(new)
+    return alias
 
 
 def _write_wrapped(t: Any, fn: Any, args: tuple, kwargs: dict) -> Tensor:
@@ -221,7 +225,7 @@ def commit(t: Tensor, result: Tensor) -> None:
     storage.stamp(when, caller())
     if edge is not None and edge.op is not LEAF and edge.op.saves_out:
         if getattr(edge, "out", None) is result._array:
-            edge.out, edge.store = t._array, storage
+            edge.out, edge.store = t._array, {0: storage}
     x: Any = t._ext
     if x.base is not None:
         rebase(x.base, x.chain, edge, storage)
@@ -244,10 +248,13 @@ def check_saved(n: Node) -> None:
         s = t._ext.storage
         if s.written >= n.seq and s.version_at(n.seq) != s.version:
             _stale(n, t, s, op.inputs[min(k, len(op.inputs) - 1)])
-    s = getattr(n, "store", None)
-    if s is not None and s.written > n.seq and getattr(n, "out", None) is not None:
-        out = n.out[0] if n.out.__class__ is tuple else n.out
-        _stale(n, wrap(out) if not isinstance(out, Tensor) else out, s, None)
+    stores = getattr(n, "store", None)
+    if stores is None or getattr(n, "out", None) is None:
+        return
+    for k, s in stores.items():
+        if s.written > n.seq:
+            out = n.out[k] if n.out.__class__ is tuple else n.out
+            _stale(n, wrap(out) if not isinstance(out, Tensor) else out, s, None)
 
 
 def _stale(n: Node, t: Tensor, s: Storage, label: str | None) -> None:

@@ -25,7 +25,7 @@ class Node:
     out    the saved result
     rest   the saved parameters and specs
     fit    the specs of inputs that were broadcast or promoted
-    store  the storage of the saved result, once it has aliases or was written
+    store  the storages of the saved results by number, once they have aliases or were written
 
     When somebody looks, the node takes a subclass of this class with the public name.
     """
@@ -271,9 +271,13 @@ class Spent:
         self.node_class = getattr(op, "node_class", None)
 
     def pull(self, n: Node, g: Any) -> tuple:
-        raise RuntimeError(errors.spent(public_name(n)))
+        return self.refuse(n)
 
     pull_t = pull
+
+    def refuse(self, n: Node, error: Exception | None = None) -> Any:
+        """Say that the node has run; `error` is what came of running it again."""
+        raise RuntimeError(errors.spent(public_name(n))) from error
 
     def saved_attribute(self, n: Node, name: str) -> Any:
         raise RuntimeError(errors.spent(public_name(n)))

@@ -24,7 +24,7 @@ import numpy as np
 
 from .node import Node, Spent
 from .spec import spec_of
-from .tensor import Tensor, attach
+from .tensor import Tensor, attach, extra_of, storage_of
 
 ndarray = np.ndarray
 
@@ -317,8 +317,10 @@ def at(t: Tensor, edge: Node | None) -> Tensor:
 
 
 def share(t: Tensor, edge: Node | None = None) -> Tensor:
-    """Return another tensor object over the same value, with its own edge."""
-    return t._share(edge)
+    """Return another tensor object over the same value, with its own edge; writes to one are seen."""
+    other = t._share(edge)
+    extra_of(other).storage = storage_of(t)
+    return other
 
 
 def made_by(n: Node) -> Any:
@@ -336,5 +338,7 @@ def made_by(n: Node) -> Any:
 def _hang(out: Any, edge: Node) -> Tensor:
     if isinstance(out, Tensor):
         return share(out, edge)
-    return attach(out, spec_of(out), edge)
+    t = attach(out, spec_of(out), edge)
+    storage_of(t)  # that of the result itself, so that later writes to that are noticed
+    return t
 

@@ -482,8 +482,11 @@ def _record(op: Any, args: list, params: tuple, result: Any) -> Any:
         if op.fitted is not None:
             specs: list[Any] = [None if a is None else a._spec for a in args]
             r = result._spec
-            for s, e in zip(specs, edges, strict=True):
-                if e is not None and (s.shape != r.shape or s.dtype is not r.dtype):
+            for k, (s, e) in enumerate(zip(specs, edges, strict=True)):
+                if s is None or (e is None and k in op.skip):
+                    continue
+                # an input of another dtype, even a constant, may give cotangents of another one
+                if s.dtype is not r.dtype or (e is not None and s.shape != r.shape):
                     n.op, n.fit = op.fitted, specs
                     break
         result = _hung(result, n)

@@ -75,7 +75,7 @@ class Extra:
         self.grad: Any = None  # of a non-leaf that retains it
         self.retains = False
         self.inference = False
-        self.leaf: Any = None  # weak reference to the node of a leaf that was switched off
+        self.leaf: Any = None  # the node of a leaf that was switched off, with its hooks
         self.name: str | None = None
         self.grad_dtype: Any = False
         self.post_hooks: Any = None
@@ -412,13 +412,17 @@ def storage_of(t: Tensor) -> Storage:
         x = t._ext = Extra()
     s = x.storage
     if s is None:
-        s = x.storage = Storage()
         e = t._edge
-        if e is not None:
-            if e.op is PORT:
-                e = e.edges[0]
-            if e.op.saves_out:
-                e.store = s
+        k = 0
+        if e is not None and e.op is PORT:
+            k, e = e.rest[0], e.edges[0]
+        if e is None or not e.op.saves_out:
+            s = x.storage = Storage()
+            return s
+        stores = getattr(e, "store", None)
+        if stores is None:
+            e.store = stores = {}
+        s = x.storage = stores.setdefault(k, Storage())
     return s
 
 
@@ -438,11 +442,11 @@ def _set_requires_grad(t: Tensor, flag: bool, refusal: str) -> None:
                 raise RuntimeError(
                     "Setting requires_grad=True on inference tensor outside InferenceMode is not allowed."
                 )
-            old = None if x is None or x.leaf is None else x.leaf()
+            old = None if x is None else x.leaf
             if old is None:
                 t._edge = leaf_node(t)
             else:  # graphs from before lead here again
-                t._edge, old.rest = old, t._spec
+                t._edge, old.y, old.rest = old, t._array, t._spec
             if x is not None:
                 t._edge.out, x.grad = x.grad, None
     elif e is not None:
@@ -460,7 +464,7 @@ def _set_requires_grad(t: Tensor, flag: bool, refusal: str) -> None:
 def _switch_off(t: Tensor, leaf: Node) -> None:
     """A leaf stops to require grad: graphs that still lead to its node must not add to its grad."""
     x = extra_of(t)
-    x.leaf = weakref.ref(leaf)
+    x.leaf = leaf
     if leaf.out is not None:
         x.grad, leaf.out = leaf.out, None
 

@@ -320,9 +320,16 @@ for _op, _text in (
 
 
 # ---------------------------------------------------------------- two-operand functions
+def _per_square(xp: Any, g: Any, x: Any, y: Any) -> Any:
+    """g / (x^2 + y^2), and 0 at the origin, where the angle has no derivative."""
+    square = x * x + y * y
+    origin = square == 0
+    return xp.where(origin, xp.zeros_like(square), g / xp.where(origin, xp.ones_like(square), square))
+
+
 atan2 = elementwise("atan2(x, y)", np.arctan2, promote="float",
-                    x=lambda g, x, y: g * y / (x * x + y * y),
-                    y=lambda g, x, y: -g * x / (x * x + y * y))  # fmt: skip
+                    x=lambda xp, g, x, y: y * _per_square(xp, g, x, y),
+                    y=lambda xp, g, x, y: -x * _per_square(xp, g, x, y))  # fmt: skip
 
 hypot = elementwise("hypot(x, y)", np.hypot, promote="float",
                     x=lambda g, x, out: g * (x / out),

@@ -86,7 +86,6 @@ class DataLoader(Generic[T_co]):
         _check_workers(
             num_workers, timeout, prefetch_factor, persistent_workers, multiprocessing_context
         )
-        self.dataset: Any = dataset
         self._iterable = isinstance(dataset, IterableDataset)
         if self._iterable:
             _check_iterable(shuffle, sampler, batch_sampler)
@@ -109,14 +108,15 @@ class DataLoader(Generic[T_co]):
             if self._iterable:
                 order = _Endless()
             elif shuffle:
-                order = RandomSampler(self.dataset, generator=generator)
+                order = RandomSampler(dataset, generator=generator)  # type: ignore[arg-type]
             else:
-                order = SequentialSampler(self.dataset)
+                order = SequentialSampler(dataset)  # type: ignore[arg-type]
         if batch_size is not None and batch_sampler is None:
             batch_sampler = BatchSampler(order, batch_size, drop_last)
         batched = batch_sampler is not None
         self.batch_size = batch_size
         self.drop_last = drop_last
+        self.dataset: Any = dataset
         self.sampler = order
         self.batch_sampler = batch_sampler
         self.generator = generator
