@@ -237,6 +237,17 @@ def test_real_pytorch_comes_first_if_it_was_imported(cli) -> None:
 
 
 # ---------------------------------------------------------------- the other commands
+def test_an_interrupted_tour_says_so_in_one_word(monkeypatch, capsys) -> None:
+    from wengert import cli, tour
+
+    def interrupted(*args: object, **kwargs: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tour, "tour", interrupted)
+    assert cli.main(["tour"]) == 130
+    assert capsys.readouterr().err.strip() == "interrupted"
+
+
 def test_info(cli) -> None:
     done = cli("info")
     assert done.returncode == 0

@@ -127,6 +127,18 @@ def test_the_extras_of_the_readme_exist() -> None:
     assert set(named) == set(project["optional-dependencies"]) - developers
 
 
+@pytest.mark.torch
+def test_the_page_of_differences_counts_no_more_than_there_is() -> None:
+    row = re.compile(r"^\| `(torch[\w.]*)` \| (\d+) \| (\d+) \|$", re.M)
+    claimed = row.findall((ROOT / "docs" / "differences.md").read_text())
+    done = subprocess.run([sys.executable, "tools/names.py"], cwd=ROOT, capture_output=True, text=True, check=True)
+    counted = {space: (int(theirs), int(here)) for space, theirs, here in row.findall(done.stdout)}
+    assert [space for space, _, _ in claimed] == list(counted)
+    for space, theirs, here in claimed:
+        assert int(theirs) == counted[space][0]
+        assert int(here) <= counted[space][1]
+
+
 def test_no_page_has_a_gap() -> None:
     """Figures that were to be filled in are filled in."""
     assert [name(p) for p in PAGES if "@@" in p.read_text() or "TODO" in p.read_text()] == []

@@ -16,6 +16,7 @@ import wengert
 # what users import; everything else is the inside of the package
 PUBLIC = [
     "wengert",
+    "wengert.accelerator",
     "wengert.autograd",
     "wengert.autograd.anomaly_mode",
     "wengert.autograd.forward_ad",
@@ -26,6 +27,7 @@ PUBLIC = [
     "wengert.autograd.graph",
     "wengert.autograd.profiler",
     "wengert.autograd.profiler_util",
+    "wengert.backends",
     "wengert.cuda",
     "wengert.data",
     "wengert.inspect",

@@ -467,6 +467,8 @@ def get_default_device() -> _device:
     """Return the device of new tensors: the CPU."""
 def get_default_dtype() -> _dtype:
     """Return the dtype that Python floats take when they become tensors."""
+def get_num_threads() -> _int:
+    """Return the number given to `set_num_threads`, 1 at first."""
 def greater(input: Any, other: Any, *, out: Any = None) -> Tensor:
     """Return a bool tensor: True where `input` is greater than `other` (with broadcasting)."""
 def greater_equal(input: Any, other: Any, *, out: Any = None) -> Tensor:
@@ -581,7 +583,7 @@ def log2_(input: Any) -> Tensor:
     """In-place form of `log2`: write the result into this tensor and return it."""
 def log_(input: Any) -> Tensor:
     """In-place form of `log`: write the result into this tensor and return it."""
-def log_softmax(input: Tensor, dim: _int, dtype: Any = None) -> Tensor:
+def log_softmax(input: Tensor, dim: _int, dtype: Any = None, *, out: Any = None) -> Tensor:
     """Return log(softmax(x)) along a dim, computed without overflow or cancellation."""
 def logaddexp(input: Any, other: Any, *, out: Any = None) -> Tensor:
     """Return log(exp(input) + exp(other)) without overflow."""
@@ -733,10 +735,8 @@ def polar(abs: Tensor, angle: Tensor, *, out: Any = None) -> Tensor:
     """Return the complex numbers abs * exp(i angle), of two real tensors of one dtype."""
 def polygamma(n: _int, input: Tensor, *, out: Any = None) -> Tensor:
     """Return the n-th derivative of digamma (n >= 0)."""
-def positive(input: Any, *, out: Any = None) -> Tensor:
-    """X itself, element by element."""
-def positive_(input: Any) -> Tensor:
-    """In-place form of `positive`: write the result into this tensor and return it."""
+def positive(input: Tensor) -> Tensor:
+    """Return the tensor itself; bool is refused, as in PyTorch."""
 def pow(input: Any, exponent: Any, *, out: Any = None) -> Tensor:
     """Raise `input` to the power `exponent`; either may be a number, one must be a tensor."""
 def prelu(input: Tensor, weight: Tensor) -> Tensor:
@@ -839,6 +839,8 @@ def set_default_dtype(d: _dtype, /) -> None:
     """Make ``d`` the dtype of new floating-point tensors; TypeError unless it is a float dtype."""
 def set_default_tensor_type(t: Any, /) -> None:
     """Set the default dtype by an old class name; deprecated by PyTorch, use `set_default_dtype`."""
+def set_num_threads(num: _int, /) -> None:
+    """Note a number of threads; NumPy's own threads are chosen by its environment variables."""
 def sgn(input: Any, *, out: Any = None) -> Tensor:
     """Sign; for complex x, x / |x|, element by element."""
 def sgn_(input: Any) -> Tensor:
@@ -869,7 +871,7 @@ def slice_scatter(input: Tensor, src: Tensor, dim: _int = 0, start: _int | None 
     """Return a copy with a slice along `dim` replaced."""
 def slogdet(input: Tensor) -> _types.slogdet:
     """Return the sign and the logarithm of the absolute value of determinants."""
-def softmax(input: Tensor, dim: _int, dtype: Any = None) -> Tensor:
+def softmax(input: Tensor, dim: _int, dtype: Any = None, *, out: Any = None) -> Tensor:
     """Return exp(x) / sum(exp(x)) along a dim; `dtype` converts the input first."""
 def sort(input: Tensor, dim: _int = -1, descending: _bool = False, *, stable: _bool | None = None, out: Any = None) -> _types.sort:
     """Return the elements in order along a dim, and where each was."""

@@ -8,6 +8,7 @@ a rule asks `xp` for loads its family the first time, and from then on costs not
 from __future__ import annotations
 
 import importlib
+import threading
 from typing import Any
 
 from .core import registry
@@ -15,6 +16,8 @@ from .core.op import Space
 from .core.registry import API, describe
 from .core.tensor import Tensor
 from .late_index import INDEX
+
+_loading = threading.RLock()  # families register names, which `hang` reads
 
 
 class _Late:
@@ -35,16 +38,18 @@ class _Late:
 
 def load(module: str) -> None:
     """Load one family of ops and hang its names where they belong."""
-    importlib.import_module(f".ops.{module}", __package__)
-    hang()
+    with _loading:
+        importlib.import_module(f".ops.{module}", __package__)
+        hang()
 
 
 def load_all(space: str | None = None) -> None:
     """Load every family, or every one that has names in a space."""
     spaces = INDEX.values() if space is None else (INDEX.get(space, {}),)
-    for module in sorted({m for names in spaces for m in names.values()}):
-        importlib.import_module(f".ops.{module}", __package__)
-    hang()
+    with _loading:
+        for module in sorted({m for names in spaces for m in names.values()}):
+            importlib.import_module(f".ops.{module}", __package__)
+        hang()
 
 
 def names(space: str) -> list[str]:

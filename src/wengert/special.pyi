@@ -36,7 +36,7 @@ def lgamma(input: Any, *, out: Any = None) -> Tensor:
     """log |gamma(x)|; inf at 0, -1, -2, ... Element by element."""
 def log_ndtr(input: Any, *, out: Any = None) -> Tensor:
     """log(ndtr(x)) without underflow. Element by element."""
-def log_softmax(input: Tensor, dim: _int, dtype: Any = None) -> Tensor:
+def log_softmax(input: Tensor, dim: _int, dtype: Any = None, *, out: Any = None) -> Tensor:
     """Return log(softmax(x)) along a dim, computed without overflow or cancellation."""
 def logit(input: Tensor, eps: _float | None = None, *, out: Any = None) -> Tensor:
     """Return log(x / (1 - x)), of x clamped to [eps, 1 - eps] if eps is given."""
@@ -52,7 +52,7 @@ def polygamma(n: _int, input: Tensor, *, out: Any = None) -> Tensor:
     """Return the n-th derivative of digamma (n >= 0)."""
 def psi(input: Any, *, out: Any = None) -> Tensor:
     """The derivative of lgamma; NaN at -1, -2, ... Element by element."""
-def softmax(input: Tensor, dim: _int, dtype: Any = None) -> Tensor:
+def softmax(input: Tensor, dim: _int, dtype: Any = None, *, out: Any = None) -> Tensor:
     """Return exp(x) / sum(exp(x)) along a dim; `dtype` converts the input first."""
 def spherical_bessel_j0(x: Tensor, *, out: Any = None) -> Tensor:
     """Return sin(x) / x, 1 at 0."""

@@ -8,7 +8,7 @@ from typing import Any
 from .op import ARRAYS, TABLE, TENSORS, Op
 from .record import bind, hot1, hot2, view1, warm1, warm2, warm3
 
-_OPTIONS = ("promote", "node", "saved", "skip", "jvp", "batch")
+_OPTIONS = ("promote", "node", "saved", "skip", "jvp", "batch", "copy_out", "parts")
 
 
 def elementwise(schema: str, kernel: Callable, **rules: Any) -> Any:
@@ -17,6 +17,7 @@ def elementwise(schema: str, kernel: Callable, **rules: Any) -> Any:
     promote  "same" (the default: operands are cast to their common dtype), "float" (integers
              become the default float), None (the kernel takes them as they are)
     skip     names of inputs that take no part in promotion (conditions)
+    copy_out  True: the result that the rules name may be written in place, the node copies it then
     keeps_dtype  False where a complex operand gives a real result (abs, angle)
     Its jvp is its vjp: a diagonal Jacobian is its own transpose.
     """
@@ -57,6 +58,7 @@ def primitive(kind: str, schema: str, kernel: Callable, **rules: Any) -> Any:
     kind     "linear" (jvp = the op on the tangents), "bilinear" (sum of two calls), "opaque"
     outputs  how many tensors it returns; "many" when that depends on the call
     view     True when the kernel returns a view of its first input
+    parts    the numbers of those results that `out` gives the rules; the others are None (default: all)
     """
     options = {k: rules.pop(k) for k in (*_OPTIONS, "outputs", "view") if k in rules}
     joint = rules.pop("rules", {})

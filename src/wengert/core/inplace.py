@@ -87,8 +87,23 @@ def check_writable(t: Tensor, tracked: bool) -> None:
         raise RuntimeError(
             f"can't write in place: the {errors.described(t)} looks at read-only memory; clone() it"
         )
+    _keep_result(t)
     if state.BEFORE_WRITE is not None:
         state.BEFORE_WRITE(t._array)
+
+
+def _keep_result(t: Tensor) -> None:
+    """Before a write, give the node that saved this result without guarding it a copy of its own."""
+    x = t._ext
+    if x is None or x.storage is None:
+        e = t._edge
+        if e is not None and e.op.saves_out and e.op.copy_out and e.out is t._array:
+            e.out = e.out.copy()
+    elif x.storage.source is not None:
+        n = x.storage.source()
+        x.storage.source = None
+        if n is not None and n.op.saves_out:
+            n.out = n.out.copy()
 
 
 def _base_requires_grad(t: Tensor) -> bool:
@@ -223,7 +238,7 @@ def commit(t: Tensor, result: Tensor) -> None:
     storage = storage_of(t)
     when = tick() if edge is None else edge.seq
     storage.stamp(when, caller())
-    if edge is not None and edge.op is not LEAF and edge.op.saves_out:
+    if edge is not None and edge.op.saves_out and not edge.op.copy_out:
         if getattr(edge, "out", None) is result._array:
             edge.out, edge.store = t._array, {0: storage}
     x: Any = t._ext
@@ -252,8 +267,8 @@ def check_saved(n: Node) -> None:
     if stores is None or getattr(n, "out", None) is None:
         return
     for k, s in stores.items():
-        if s.written > n.seq:
-            out = n.out[k] if n.out.__class__ is tuple else n.out
+        out = n.out[k] if n.out.__class__ is tuple else n.out
+        if s.written > n.seq and out is not None:
             _stale(n, wrap(out) if not isinstance(out, Tensor) else out, s, None)
 
 

@@ -81,6 +81,8 @@ class Op:
         saved: dict[str, str] | None = None,
         promote: str | None = None,
         skip: tuple[str, ...] = (),
+        copy_out: bool = False,
+        parts: tuple[int, ...] | None = None,
     ) -> None:
         name, _, args = schema.rstrip(")").partition("(")
         head, _, tail = args.partition("*, ")
@@ -88,7 +90,8 @@ class Op:
             head, _, tail = head.partition(",")
         self.kind, self.name, self.kernel, self.schema = kind, name, kernel, schema
         self.outputs, self.batch, self.jvp, self.view = outputs, batch, jvp, view
-        self.promote, self.saved_names = promote, saved or {}
+        self.promote, self.saved_names, self.copy_out = promote, saved or {}, copy_out
+        self.parts = parts
         self.variadic = head.strip().startswith("*")
         raw = [a.strip().lstrip("*") for a in head.split(",") if a.strip()]
         self.inputs = [a.rstrip("?") for a in raw]
@@ -273,7 +276,7 @@ class Fitted:
     def __init__(self, op: Op) -> None:
         self.op, self.name, self.nodename = op, op.name, op.nodename
         self.saves, self.saves_any, self.saves_out = op.saves, op.saves_any, op.saves_out
-        self.inputs, self.variadic = op.inputs, False
+        self.inputs, self.variadic, self.copy_out = op.inputs, False, op.copy_out
         self.spent = op.spent
         self.saved_attribute = op.saved_attribute
 
@@ -326,12 +329,14 @@ def share(t: Tensor, edge: Node | None = None) -> Tensor:
 def made_by(n: Node) -> Any:
     """Return the saved result as a tensor that again hangs on the node that made it."""
     out = n.out
+    if n.op.copy_out and out.__class__ is ndarray:
+        out = out.copy()
     n = n.original or n
     if out.__class__ is tuple:
         from .node import port
 
         count = len(out)
-        return tuple(_hang(o, port(n, k, count)) for k, o in enumerate(out))
+        return tuple(None if o is None else _hang(o, port(n, k, count)) for k, o in enumerate(out))
     return _hang(out, n)
 
 

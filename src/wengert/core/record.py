@@ -471,7 +471,11 @@ def _record(op: Any, args: list, params: tuple, result: Any) -> Any:
         n.rest = op.rest(args, params)
     if op.outputs != 1:
         if op.saves_out:
-            n.out = tuple(o._array if o.__class__ is Tensor else o for o in result)
+            n.out = tuple(
+                None if op.parts is not None and k not in op.parts
+                else o._array if o.__class__ is Tensor else o
+                for k, o in enumerate(result)
+            )  # fmt: skip
         result = tuple(
             _hung(o, port(n, k, len(result)) if o._spec.dtype.category >= 2 else None)
             for k, o in enumerate(result)

@@ -19,7 +19,7 @@ ndarray = np.ndarray
 class Storage:
     """What aliases share: how often, when and where their memory was written."""
 
-    __slots__ = ("limit", "stamps", "version", "views", "where", "written")
+    __slots__ = ("limit", "source", "stamps", "version", "views", "where", "written")
 
     def __init__(self) -> None:
         self.version = 0
@@ -28,6 +28,7 @@ class Storage:
         self.where: Any = None  # (code, instruction) of the latest write
         self.views: list | None = None  # weak references to the live views
         self.limit = 32
+        self.source: Any = None  # weak reference to a node that wants a copy before a write
 
     def stamp(self, when: int, where: Any = None) -> None:
         """Note one write."""
@@ -416,8 +417,10 @@ def storage_of(t: Tensor) -> Storage:
         k = 0
         if e is not None and e.op is PORT:
             k, e = e.rest[0], e.edges[0]
-        if e is None or not e.op.saves_out:
+        if e is None or not e.op.saves_out or e.op.copy_out:
             s = x.storage = Storage()
+            if e is not None and e.op.saves_out and e.out is t._array:
+                s.source = weakref.ref(e)
             return s
         stores = getattr(e, "store", None)
         if stores is None:

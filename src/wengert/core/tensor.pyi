@@ -135,7 +135,7 @@ class Tensor:
     def __or__(self, other: Any) -> Tensor:
         """Bitwise or of integer tensors, element by element."""
     def __pos__(self) -> Tensor:
-        """X itself, element by element."""
+        """Return the tensor itself; bool is refused, as in PyTorch."""
     def __pow__(self, exponent: Any) -> Tensor:
         """Raise `input` to the power `exponent`; either may be a number, one must be a tensor."""
     def __radd__(self, other: Any) -> Tensor: ...
@@ -958,9 +958,7 @@ class Tensor:
     def polygamma_(self, n: _int) -> Tensor:
         """In-place form of `polygamma`: write the result into this tensor and return it."""
     def positive(self) -> Tensor:
-        """X itself, element by element."""
-    def positive_(self) -> Tensor:
-        """In-place form of `positive`: write the result into this tensor and return it."""
+        """Return the tensor itself; bool is refused, as in PyTorch."""
     def pow(self, exponent: Any) -> Tensor:
         """Raise `input` to the power `exponent`; either may be a number, one must be a tensor."""
     def pow_(self, exponent: Any) -> Tensor:

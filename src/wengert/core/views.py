@@ -106,11 +106,25 @@ def _unreplay_kernel(g: Any, spec: Any, chain: tuple) -> Any:
     out = np.zeros(spec.shape, g.dtype if wide and not changes else spec.np)
     out, view = _viewed(out, chain, copy=False)
     if _overlaps(view):  # expand, unfold: elements that the view shows several times add up
-        where = _viewed(np.arange(out.size).reshape(out.shape), chain, copy=False)[1]
-        np.add.at(out, np.unravel_index(where, out.shape), g)
-        return out
-    view[...] = _conj(g) if changes else g
+        out = _added(out, _conj(g) if changes else g, chain)
+    else:
+        view[...] = _conj(g) if changes else g
     return _conj(out) if changes else out
+
+
+def _added(out: Any, g: Any, chain: tuple) -> Any:
+    """Add `g` into zeros like `out` where the chain shows them, each number as often as it is seen.
+
+    Where that is, the chain itself tells: it is followed from an array of real positions.
+    """
+    pairs = out.dtype.kind == "c"
+    at = np.arange(out.size * (1 + pairs), dtype="d")
+    flat = np.zeros(at.size, out.real.dtype)
+    at = _viewed((at.view("D") if pairs else at).reshape(out.shape), chain, copy=False)[1]
+    np.add.at(flat, at.real.astype(np.intp), g.real)
+    if at.dtype.kind == "c":
+        np.add.at(flat, at.imag.astype(np.intp), g.imag)
+    return (flat.view(out.dtype) if pairs else flat).reshape(out.shape)
 
 
 def _overlaps(a: np.ndarray) -> bool:

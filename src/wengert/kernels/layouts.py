@@ -10,6 +10,12 @@ import numpy as np
 _CHANNELS = {"channels_last": 4, "channels_last_3d": 5}
 
 
+def packed(out: Any) -> Any:
+    """Return an array in row-major order: NumPy keeps the order of a transposed input, PyTorch's
+    reductions, scans, products and gathers don't."""
+    return out if out.flags.c_contiguous else np.ascontiguousarray(out)
+
+
 def empty_like(x: np.ndarray, dtype: np.dtype[Any], layout: str = "preserve_format") -> np.ndarray:
     """Return an uninitialised array of x's shape, dense, whose dims lie in memory as `layout` says.
 

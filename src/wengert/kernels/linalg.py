@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from .layouts import packed
+
 ndarray = np.ndarray
 F32 = np.dtype("f4")
 _SLOW = frozenset("eE")  # the dtypes that have no BLAS: float16, bfloat16 (of ml_dtypes)
@@ -61,7 +63,7 @@ def mm_tn(x: ndarray, y: ndarray) -> Any:
 @wide
 def bmm(x: ndarray, y: ndarray) -> Any:
     """x @ y."""
-    return x.dot(y) if x.ndim == 2 else np.matmul(x, y)
+    return x.dot(y) if x.ndim == 2 else packed(np.matmul(x, y))
 
 
 @wide

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from .layouts import packed
 from .numeric import HALF, MANY, ONE, SINGLE, Array
 
 
@@ -51,6 +52,7 @@ def standardize(
     if z is not None:
         z = z.reshape(affine)
     mean, var, out = _moments(v, axes, last)
+    out = packed(out)
     out *= _rsqrt(var, eps)
     if y is not None:
         out *= y

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from .layouts import packed
+
 ndarray = np.ndarray
 # typed Any: the stubs of reduce() take no positional keepdims, which is the fast way to call it
 add: Any = np.add
@@ -101,10 +103,11 @@ def sum(x: ndarray, dim: tuple | None, keepdim: bool) -> Any:
             elif 1 < n <= 4096 and x.flags.c_contiguous:
                 out = x.dot(ones(n, d))
                 return out[:, None] if keepdim else out
-        return add.reduce(x, dim, None, None, keepdim)
+        out = add.reduce(x, dim, None, None, keepdim)
+        return out if x.ndim < 3 else packed(out)
     if d.kind in "iub":
-        return add.reduce(x, dim, I64, None, keepdim)
-    return add.reduce(x, dim, F32, None, keepdim).astype(d)
+        return packed(add.reduce(x, dim, I64, None, keepdim))
+    return packed(add.reduce(x, dim, F32, None, keepdim).astype(d))
 
 
 def mean(x: ndarray, dim: tuple | None, keepdim: bool) -> Any:
@@ -112,7 +115,7 @@ def mean(x: ndarray, dim: tuple | None, keepdim: bool) -> Any:
     d = x.dtype
     if d in WIDE:
         return sum(x, dim, keepdim) / reduced(x, dim)
-    return (add.reduce(x, dim, F32, None, keepdim) / reduced(x, dim)).astype(d)
+    return packed((add.reduce(x, dim, F32, None, keepdim) / reduced(x, dim)).astype(d))
 
 
 def nansum(x: ndarray, dim: tuple | None, keepdim: bool) -> Any:
@@ -126,7 +129,7 @@ def prod(x: ndarray, dim: tuple | None, keepdim: bool) -> Any:
     """Multiply."""
     d = x.dtype
     out = multiply.reduce(x, dim, accumulator(d), None, keepdim)
-    return out if d in WIDE or d.kind in "iub" else out.astype(d)
+    return packed(out if d in WIDE or d.kind in "iub" else out.astype(d))
 
 
 def spread(x: ndarray, dim: tuple | None, keepdim: bool, shape: tuple) -> ndarray:
@@ -149,6 +152,7 @@ def logsumexp(x: ndarray, dim: tuple, keepdim: bool) -> Any:
         top = maximum.reduce(x, dim, None, None, True, initial=-np.inf)
     top = np.where(np.isinf(top), top.dtype.type(0), top)
     out = np.log(add.reduce(np.exp(x - top), dim, None, None, True)) + top
+    out = packed(out)
     return out if keepdim else out.reshape([n for k, n in enumerate(x.shape) if k not in dim])
 
 
@@ -205,9 +209,9 @@ def vector_norm(x: ndarray, ord: float, dim: tuple | None, keepdim: bool) -> Any
     if ord == 1:
         return sum(a, dim, keepdim)
     if ord == np.inf:
-        return maximum.reduce(a, dim, None, None, keepdim)
+        return packed(maximum.reduce(a, dim, None, None, keepdim))
     if ord == -np.inf:
-        return minimum.reduce(a, dim, None, None, keepdim)
+        return packed(minimum.reduce(a, dim, None, None, keepdim))
     p = a.dtype.type(ord)
     return sum(a**p, dim, keepdim) ** (1 / p)
 
@@ -215,12 +219,12 @@ def vector_norm(x: ndarray, ord: float, dim: tuple | None, keepdim: bool) -> Any
 # ------------------------------------------------------------------- extremes
 def amax(x: ndarray, dim: tuple | None, keepdim: bool) -> Any:
     """The largest element; NaN if there is one."""
-    return maximum.reduce(x, dim, None, None, keepdim)
+    return packed(maximum.reduce(x, dim, None, None, keepdim))
 
 
 def amin(x: ndarray, dim: tuple | None, keepdim: bool) -> Any:
     """The smallest element; NaN if there is one."""
-    return minimum.reduce(x, dim, None, None, keepdim)
+    return packed(minimum.reduce(x, dim, None, None, keepdim))
 
 
 def ties(x: ndarray, y: ndarray, dim: tuple | None, nan: bool) -> ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .layouts import packed
 from .reduce import I64, WIDE, accumulator, in_float32
 
 ndarray = np.ndarray
@@ -15,7 +16,7 @@ def _running(f: np.ufunc, x: ndarray, dim: int) -> ndarray:
     if x.ndim == 0:
         return x.astype(wide if d.kind in "iub" else d)
     out = f.accumulate(x, dim, wide)
-    return out if d in WIDE or d.kind in "iub" else out.astype(d)
+    return packed(out if d in WIDE or d.kind in "iub" else out.astype(d))
 
 
 def cumsum(x: ndarray, dim: int) -> ndarray:
@@ -36,8 +37,8 @@ def logcumsumexp(x: ndarray, dim: int) -> ndarray:
     if x.dtype.kind == "c":
         top = np.maximum.accumulate(x.real, dim).max(dim, keepdims=True, initial=-np.inf)
         top = np.where(np.isinf(top), 0, top)
-        return np.log(np.cumsum(np.exp(x - top), dim)) + top
-    return np.logaddexp.accumulate(x, dim)
+        return packed(np.log(np.cumsum(np.exp(x - top), dim)) + top)
+    return packed(np.logaddexp.accumulate(x, dim))
 
 
 def _last_best(x: ndarray, best: ndarray, dim: int) -> ndarray:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from .dims import count, shown
+from .layouts import packed
 
 ndarray = np.ndarray
 _FLOAT16 = np.dtype("f2")
@@ -237,7 +238,7 @@ def gather(x: ndarray, index: ndarray, dim: int) -> ndarray:
         return x.reshape(-1).take(index)
     if x.flags.c_contiguous:
         return x.reshape(-1).take(along(index, x.shape, dim))
-    return x[_places(index, x.shape, dim)]
+    return packed(x[_places(index, x.shape, dim)])
 
 
 def gather_backward(g: ndarray, index: ndarray, dim: int, shape: tuple[Any, ...]) -> ndarray:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from .layouts import packed
 from .numeric import MANY, Array, half_in_single
 
 
@@ -37,10 +38,10 @@ def _by_rows(f: Callable[..., Array]) -> Callable[..., Array]:
 
 
 def _shifted(x: Array, dim: int) -> Array:
-    """x minus its largest element along the dim, so that exp can't overflow."""
+    """x minus its largest element along the dim, so that exp can't overflow; in row-major order."""
     if x.shape[dim] == 0:
         return x.copy()
-    return np.subtract(x, np.maximum.reduce(x, dim, keepdims=True))
+    return packed(np.subtract(x, np.maximum.reduce(x, dim, keepdims=True)))
 
 
 @_by_rows

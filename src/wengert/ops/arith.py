@@ -39,7 +39,7 @@ def _div_rule(g: Any, y: Any, out: Any, need: Any) -> tuple:
     return gx, (-gx * out if need[1] else None)
 
 
-div = elementwise("div(x, y)", np.divide, promote="float",
+div = elementwise("div(x, y)", np.divide, promote="float", copy_out=True,
                   rules={"x, y": _div_rule})  # fmt: skip
 
 neg = elementwise("neg(x)", np.negative,
@@ -344,11 +344,11 @@ def _logaddexp_kernel(x: Any, y: Any) -> Any:
     return np.logaddexp(x, y)
 
 
-logaddexp = elementwise("logaddexp(x, y)", _logaddexp_kernel, promote="float",
+logaddexp = elementwise("logaddexp(x, y)", _logaddexp_kernel, promote="float", copy_out=True,
                         x=lambda xp, g, x, out: g * xp.exp(x - out),
                         y=lambda xp, g, y, out: g * xp.exp(y - out))  # fmt: skip
 
-logaddexp2 = elementwise("logaddexp2(x, y)", np.logaddexp2, promote="float",
+logaddexp2 = elementwise("logaddexp2(x, y)", np.logaddexp2, promote="float", copy_out=True,
                          x=lambda xp, g, x, out: g * xp.exp2(x - out),
                          y=lambda xp, g, y, out: g * xp.exp2(y - out))  # fmt: skip
 

@@ -11,6 +11,7 @@ from ..core.op import TENSORS
 from ..core.registry import public
 from ..core.tensor import Tensor, wrap
 from ..kernels.dims import as_int, as_ints, shown, wrap_dim, wrap_dims
+from ..kernels.layouts import packed
 from .views import clone_op, expand_op, reshape_any, spec_in, unsqueeze_op, view_op
 
 
@@ -23,7 +24,7 @@ def _repeat_rule(xp: Any, g: Any, x_spec: Any, reps: tuple[Any, ...]) -> Any:
     return xp.reshape(folded, x_spec.shape)
 
 
-repeat_op = primitive("linear", "repeat(x, *, reps)", lambda x, reps: np.tile(x, reps), x=_repeat_rule)
+repeat_op = primitive("linear", "repeat(x, *, reps)", lambda x, reps: packed(np.tile(x, reps)), x=_repeat_rule)
 
 flip_op = primitive("linear", "flip(x, *, dims)", lambda x, dims: np.flip(x, dims).copy("C"),
                     x=lambda xp, g, dims: xp.flip(g, dims))  # fmt: skip
@@ -46,10 +47,10 @@ roll_op = primitive("linear", "roll(x, *, shifts, dims)", _roll_kernel,
 rot90_op = primitive("linear", "rot90(x, *, k, dims)", lambda x, k, dims: np.rot90(x, k, dims).copy("C"),
                      x=lambda xp, g, k, dims: xp.rot90(g, -k, dims))  # fmt: skip
 
-tril_op = primitive("linear", "tril(x, *, diagonal)", np.tril,
+tril_op = primitive("linear", "tril(x, *, diagonal)", lambda x, diagonal: packed(np.tril(x, diagonal)),
                     x=lambda xp, g, diagonal: xp.tril(g, diagonal))  # fmt: skip
 
-triu_op = primitive("linear", "triu(x, *, diagonal)", np.triu,
+triu_op = primitive("linear", "triu(x, *, diagonal)", lambda x, diagonal: packed(np.triu(x, diagonal)),
                     x=lambda xp, g, diagonal: xp.triu(g, diagonal))  # fmt: skip
 
 

@@ -166,4 +166,4 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
         num_classes = int(y.max()) + 1
     elif num_classes <= y.max():
         raise RuntimeError("Class values must be smaller than num_classes.")
-    return wrap((y[..., None] == np.arange(num_classes)).astype(np.int64))
+    return wrap((y[..., None] == np.arange(num_classes)).astype(np.int64, "C"))

@@ -35,7 +35,7 @@ where_op = elementwise("where(x, y, z)", _where_kernel, skip=("x",),
 def _fill_kernel(x: np.ndarray, y: np.ndarray, value: Any) -> np.ndarray:
     if x.shape != y.shape:
         return np.where(y, np.asarray(value, x.dtype), x)
-    out = x.copy()
+    out = np.array(x)  # a cotangent without dims may be a NumPy scalar
     np.copyto(out, value, where=y)
     return out
 

@@ -101,7 +101,7 @@ _var_mean = primitive(
 )  # fmt: skip
 
 _std_mean = primitive(
-    "opaque", "std_mean(x, *, dim, correction, keepdim)", k.std_mean, outputs=2,
+    "opaque", "std_mean(x, *, dim, correction, keepdim)", k.std_mean, outputs=2, parts=(0,),
     x=_std_mean_rule, jvp=_std_mean_jvp,
 )  # fmt: skip
 

@@ -120,7 +120,7 @@ def _jvp(xp: Any, xs: tuple, ts: tuple, out: tuple, params: tuple) -> tuple:
 
 def _row(name: str) -> Any:
     return primitive(
-        "opaque", f"{name}(x, y?, z?, *, shape, axes, affine, eps)", k.standardize, outputs=3,
+        "opaque", f"{name}(x, y?, z?, *, shape, axes, affine, eps)", k.standardize, outputs=3, parts=(1, 2),
         rules={"x, y, z": _rule}, jvp=_jvp, saved={"x": "input", "y": "weight", "z": "bias"},
     )  # fmt: skip
 

@@ -111,3 +111,31 @@ def set_default_device(device: Any) -> None:
     >>> torch.set_default_device("cpu")
     """
     as_device(device, "set_default_device")
+
+
+_threads = 1
+
+
+@public("torch")
+def get_num_threads() -> int:
+    """Return the number given to `set_num_threads`, 1 at first."""
+    return _threads
+
+
+@public("torch")
+def set_num_threads(num: int, /) -> None:
+    """Note a number of threads; NumPy's own threads are chosen by its environment variables.
+
+    Raises RuntimeError unless it is a positive int.
+
+    >>> import wengert as torch
+    >>> torch.set_num_threads(2)
+    >>> torch.get_num_threads()
+    2
+    """
+    global _threads
+    if not isinstance(num, int) or isinstance(num, bool):
+        raise RuntimeError(f"set_num_threads expects an int, but got {type(num).__name__}")
+    if num <= 0:
+        raise RuntimeError("set_num_threads expects a positive integer")
+    _threads = num

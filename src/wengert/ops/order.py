@@ -96,6 +96,10 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
     for what, where in (("source", src), ("destination", dst)):
         if len(set(where)) != len(where):
             raise RuntimeError(f"movedim: repeated dim in `{what}` ({shown(where)})")
+    if not ndim:
+        return permute_op(input, ())
+    if not ndim:
+        return permute_op(input, ())
     order: list[Any] = [None] * ndim
     for a, b in zip(src, dst, strict=True):
         order[b] = a

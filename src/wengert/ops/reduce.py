@@ -14,6 +14,7 @@ from ..core.tensor import Tensor
 from ..kernels import reduce as k
 from ..kernels.dims import wrap_dims
 from ..kernels.dtypes import as_dtype, uint8
+from ..kernels.layouts import packed
 
 Dims = Any  # int | tuple of ints | None
 
@@ -312,8 +313,8 @@ def logsumexp(input: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
 
 # ------------------------------------------------------------------- truth and counts
 def _truth(reduce: Any) -> Any:
-    return lambda x, dim, keepdim: reduce(
-        x if x.dtype.kind == "b" else x != 0, dim, None, None, keepdim
+    return lambda x, dim, keepdim: packed(
+        reduce(x if x.dtype.kind == "b" else x != 0, dim, None, None, keepdim)
     )
 
 
@@ -321,7 +322,7 @@ _all = plain("all(x, *, dim, keepdim)", _truth(np.logical_and.reduce), promote=N
 _any = plain("any(x, *, dim, keepdim)", _truth(np.logical_or.reduce), promote=None)
 _count = plain(
     "count_nonzero(x, *, dim)",
-    lambda x, dim: np.add.reduce(x != 0, dim, np.int64),
+    lambda x, dim: packed(np.add.reduce(x != 0, dim, np.int64)),
     promote=None,
 )
 

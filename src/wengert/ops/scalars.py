@@ -112,7 +112,7 @@ def _index(self: Tensor) -> int:
 
 
 def _format(self: Tensor, spec: str) -> str:
-    if self._spec.ndim == 0 and self._spec.plain:
+    if self._spec.ndim == 0 and self._spec.plain and (spec or type(self) is Tensor):
         return format(self._array.item(), spec)
     if spec:
         raise TypeError(

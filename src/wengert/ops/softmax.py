@@ -98,7 +98,7 @@ def implicit_dim(name: str, ndim: int) -> int:
     return 0 if ndim in (0, 1, 3) else 1
 
 
-@public("torch", "Tensor", "special", name="softmax")
+@public("torch", "Tensor", "special", name="softmax", out=True)
 def _softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
     """Return exp(x) / sum(exp(x)) along a dim; `dtype` converts the input first.
 
@@ -110,7 +110,7 @@ def _softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
     return softmax_row(input, dim)
 
 
-@public("torch", "Tensor", "special", name="log_softmax")
+@public("torch", "Tensor", "special", name="log_softmax", out=True)
 def _log_softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
     """Return log(softmax(x)) along a dim, computed without overflow or cancellation.
 

@@ -41,7 +41,7 @@ erfc = _row("erfc(x)", e.erfc,
 erfcx = _row("erfcx(x)", e.erfcx, node="SpecialErfcxBackward0",
              x=lambda g, x, out: g * (2 * x * out - _TWO_OVER_SQRT_PI))  # fmt: skip
 
-erfinv = _row("erfinv(x)", e.erfinv,
+erfinv = _row("erfinv(x)", e.erfinv, copy_out=True,
               x=lambda xp, g, out: g * (xp.exp(out * out) * _HALF_SQRT_PI))  # fmt: skip
 
 ndtr = _row("ndtr(x)", e.ndtr, node="SpecialNdtrBackward0",

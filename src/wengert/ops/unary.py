@@ -110,7 +110,7 @@ def _sinc_kernel(x: Any) -> Any:
     return np.sinc(x).astype(x.dtype, copy=False)
 
 
-sinc = _float("sinc(x)", _sinc_kernel,
+sinc = _float("sinc(x)", _sinc_kernel, copy_out=True,
               x=lambda xp, g, x, out: g * xp.where(x == 0, xp.zeros_like(x), (xp.cos(x * np.pi) - out) / x))  # fmt: skip
 
 # ---------------------------------------------------------------- sign and size
@@ -154,8 +154,19 @@ def _sgn_rule(xp: Any, g: Any, x: Any, out: Any) -> Any:
 
 sgn = _same("sgn(x)", _sgn_kernel, x=_sgn_rule)
 
-positive = _same("positive(x)", np.positive,
-                 x=lambda g: g)  # fmt: skip
+
+@public("torch", "Tensor")
+def positive(input: Tensor) -> Tensor:
+    """Return the tensor itself; bool is refused, as in PyTorch.
+
+    >>> import wengert as torch
+    >>> +torch.tensor([1., -2.])
+    tensor([ 1., -2.])
+    """
+    if input._spec.dtype.category == 0:
+        raise RuntimeError("The `+` operator, on a bool tensor is not supported.")
+    return input
+
 
 # ---------------------------------------------------------------- rounding
 floor = _same("floor(x)", lambda x: x.copy() if x.dtype.kind in "iu" else np.floor(x),
@@ -331,7 +342,7 @@ _TEXTS = {
     asinh: "inverse hyperbolic sine", acosh: "inverse hyperbolic cosine",
     atanh: "inverse hyperbolic tangent", sinc: "sin(pi x) / (pi x), 1 at 0",
     abs_: "absolute value", sign: "sign: -1, 0 or 1 (gradient zero)",
-    sgn: "sign; for complex x, x / |x|", positive: "x itself", floor: "largest integer not above x",
+    sgn: "sign; for complex x, x / |x|", floor: "largest integer not above x",
     ceil: "smallest integer not below x", trunc: "integer part", frac: "fractional part",
     deg2rad: "degrees to radians", rad2deg: "radians to degrees",
     angle: "argument of a complex number, in radians", isnan: "True where x is NaN",

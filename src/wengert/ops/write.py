@@ -314,7 +314,7 @@ def transpose_(self: Tensor, dim0: int, dim1: int) -> Tensor:
     """Swap two dims in place."""
     ndim = self._spec.ndim
     d0, d1 = wrap_dim(dim0, ndim), wrap_dim(dim1, ndim)
-    return _restructure(self, _TRANSPOSE, d0, d1) if ndim else self
+    return _restructure(self, *((_TRANSPOSE, d0, d1) if ndim else (_T,)))
 
 
 for _name in ("swapaxes_", "swapdims_"):

@@ -18,10 +18,10 @@ body { font: 16px/1.5 system-ui, sans-serif; color: #1d2433; max-width: 70rem; m
 h1 { font-size: 1.7rem; } h2 { font-size: 1.2rem; margin: 2.4rem 0 .6rem; }
 pre { background: #f5f7fb; border: 1px solid #dde3ee; border-radius: 6px; padding: .8rem;
       overflow-x: auto; font-size: .8rem; line-height: 1.35; }
-table { border-collapse: collapse; } td, th { padding: .2rem 1.2rem .2rem 0; text-align: left; }
+table { border-collapse: collapse; } td, th { padding: .2rem 1.2rem .2rem 0; text-align: left; white-space: nowrap; }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; }
 .row { display: flex; flex-wrap: wrap; gap: 1.5rem; } .row svg { flex: 1 1 20rem; max-width: 100%; }
-.wide svg { max-width: 100%; height: auto; }
+.wide { overflow-x: auto; } .graph svg { max-width: 100%; min-width: 52rem; height: auto; }
 .digits { display: grid; grid-template-columns: repeat(auto-fill, minmax(6rem, 1fr)); gap: .8rem .4rem; }
 figure { margin: 0; text-align: center; font-size: .8rem; } .wrong { color: #b3261e; font-weight: 600; }
 small { color: #5b6475; }
@@ -61,12 +61,12 @@ that the model has never seen, after {epochs} epochs ({len(losses)} steps) in {s
 <h2>Loss and accuracy</h2><div class="row">{charts}</div>
 <h2>Predictions on held-out images</h2><div class="digits">{_samples(images, labels, scores)}</div>
 <p><small>What the model read, and how sure it is of that. Mistakes come first, in red.</small></p>
-<h2>The graph of one loss</h2><div class="wide">{svg}</div>
+<h2>The graph of one loss</h2><div class="wide graph">{svg}</div>
 <p><small>What was recorded while one loss was computed: parameters in green, calls in blue, the loss on
 the right. <code>backward()</code> walks it from right to left. The same as text:</small></p>
 <pre>{escape(text)}</pre>
-<h2>Gradient norms by layer</h2><table><tr><th>parameter</th><th>shape</th><th class="n">|value|</th>
-<th class="n">|gradient|</th><th></th></tr>{_norm_rows(norms)}</table>
+<h2>Gradient norms by layer</h2><div class="wide"><table><tr><th>parameter</th><th>shape</th><th class="n">|value|</th>
+<th class="n">|gradient|</th><th></th></tr>{_norm_rows(norms)}</table></div>
 <h2>Where one epoch spends its time</h2><pre>{escape(table.rstrip())}</pre>
 <h2>The model</h2><pre>{escape(model)}</pre>
 <p><small>Data: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI Machine
