@@ -29,23 +29,22 @@ __all__ = sorted({*_names("special"), *_FROM_SCIPY})  # noqa: PLE0605
 
 def _borrow(name: str) -> Callable[..., Tensor]:
     """Return a function that SciPy computes, as a function of tensors."""
-    try:
-        from scipy import special  # type: ignore[import-untyped, unused-ignore]
-    except ImportError:
-        raise ImportError(
-            f"torch.special.{name} needs SciPy, which wengert does not require: "
-            "pip install 'wengert[scipy]'"
-        ) from None
-    theirs = getattr(special, _FROM_SCIPY[name])
 
     def f(*inputs: Any) -> Tensor:
+        try:
+            from scipy import special  # type: ignore[import-untyped, unused-ignore]
+        except ImportError:
+            raise ImportError(
+                f"torch.special.{name} needs SciPy, which wengert does not require: "
+                "pip install 'wengert[scipy]'"
+            ) from None
         like = next((x for x in inputs if isinstance(x, Tensor)), None)
         tensors = [as_tensor_arg(x, like) for x in inputs]
         if any(t.requires_grad for t in tensors):
             raise NotImplementedError(
                 f"the derivative for '{name}' is not implemented; pass x.detach()"
             )
-        out = theirs(*[t._array for t in tensors])
+        out = getattr(special, _FROM_SCIPY[name])(*[t._array for t in tensors])
         return wrap(out[0] if name == "airy_ai" else out)
 
     f.__name__ = f.__qualname__ = name
