@@ -247,6 +247,8 @@ def test_S_018_no_silent_conversion_of_a_tensor_that_requires_grad(convert, sine
             convert(t)
 
 
+# matplotlib asks for math.isfinite(x[0]) of arrays that it does not know by type, before it converts
+@pytest.mark.filterwarnings("ignore:Converting a tensor with requires_grad=True to a scalar")
 def test_S_018_matplotlib_refuses_a_tensor_that_requires_grad(sine):
     matplotlib = pytest.importorskip("matplotlib")
     matplotlib.use("Agg")
