@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
-from against import printed, raises, torch
+from against import REAL, printed, raises, torch
 
 fw = torch.autograd.forward_ad
 
@@ -13,13 +15,20 @@ def pair():
 
 
 # ------------------------------------------------------------------- levels
-def test_A_040_one_level_at_a_time():
-    with fw.dual_level() as level:
-        assert level == 0
-        with raises(RuntimeError, "Nested forward mode AD is not supported at the moment"):
-            fw.enter_dual_level()
-    with fw.dual_level():
-        pass
+@pytest.mark.skipif(REAL, reason="PyTorch has one level of forward mode")
+def test_A_040_levels_nest():
+    x = torch.tensor(0.7, dtype=torch.float64)
+    one = torch.ones_like(x)
+    with fw.dual_level() as outer:
+        a = fw.make_dual(x, one)
+        with fw.dual_level() as inner:
+            assert (outer, inner) == (0, 1)
+            y = fw.make_dual(a, one).sin()
+            assert fw.unpack_dual(y, level=outer).tangent is not None
+            slope = fw.unpack_dual(y).tangent
+        curve = fw.unpack_dual(slope).tangent
+    assert abs(slope.item() - math.cos(0.7)) < 1e-15
+    assert abs(curve.item() + math.sin(0.7)) < 1e-15
 
 
 def test_A_040_as_a_decorator():

@@ -5,9 +5,11 @@ import contextlib
 import numpy as np
 import pytest
 
+from wengert.core.batching import along
 from wengert.core.define import elementwise, primitive
 from wengert.core.inplace import write
 from wengert.core.op import ARRAYS, TABLE, TENSORS
+from wengert.core.record import bind
 from wengert.testing import grid
 from wengert.testing.grid import Input, Row
 
@@ -129,3 +131,89 @@ def test_complex_rule_with_a_conjugate_too_many():
         grid.first_order(row(op, (2, 3), (2, 3)))
         with pytest.raises(AssertionError, match="complex derivative"):
             grid.complex_first_order(row(op, (2, 3), (2, 3), complex=True))
+
+
+# ------------------------------------------------------------------- transforms of functions
+def flipped(batch, rule=lambda xp, g, dim: xp.planted(g, dim)):
+    """An op that turns one dim round, with a batching rule and a rule to plant mistakes in."""
+    return primitive("linear", "planted(x, *, dim)", lambda x, dim: np.flip(x, dim).copy(), x=rule, batch=batch)
+
+
+def flipped_row(op):
+    return Row("planted", lambda T, x: op(x, 0) ** 2, [Input((2, 3))])
+
+
+TRANSFORMS = ("vmap", "vmap_of_grad", "grad_of_vmap", "forward_over_reverse")
+
+
+def test_a_right_batching_rule_passes():
+    with planted(lambda: flipped(along("dim"))) as op:
+        for name in TRANSFORMS:
+            grid.PROPERTIES[name](flipped_row(op))
+
+
+@pytest.mark.parametrize(
+    "batch",
+    [
+        lambda op, xs, on, params: bind(op, tuple(xs), params),
+        lambda op, xs, on, params: bind(op, tuple(xs), (2,)),
+        lambda op, xs, on, params: bind(op, tuple(xs), (1,)) * 1.001,
+    ],
+    ids=["the batch is flipped", "another dim", "one part in a thousand"],
+)
+@pytest.mark.parametrize("name", ["vmap", "vmap_of_grad", "grad_of_vmap"])
+def test_wrong_batching_rule(batch, name):
+    with planted(lambda: flipped(batch)) as op, pytest.raises(AssertionError, match="planted"):
+        grid.PROPERTIES[name](flipped_row(op))
+
+
+def test_a_batching_rule_that_forgets_which_input_is_mapped():
+    def aligned_at_the_end(op, xs, on, params):
+        return bind(op, tuple(xs), params)
+
+    make = lambda: elementwise("planted(x, y)", np.multiply, x=lambda g, y: g * y, y=lambda g, x: g * x,
+                               batch=aligned_at_the_end)  # fmt: skip
+    with planted(make) as op:
+        grid.vmap(row(op, (2, 3), (2, 3)))
+        with pytest.raises((AssertionError, RuntimeError)):
+            grid.vmap(row(op, (2, 3), (2,)))
+
+
+def test_a_batching_rule_with_another_dtype():
+    wrong = lambda op, xs, on, params: bind(op, tuple(xs), (1,)).float().double().float()
+    with planted(lambda: flipped(wrong)) as op, pytest.raises(AssertionError, match="dtype"):
+        grid.vmap(flipped_row(op))
+
+
+def test_a_missing_batching_rule():
+    with planted(lambda: flipped(None)) as op:
+        for name in ("vmap", "vmap_of_grad", "grad_of_vmap"):
+            with pytest.raises(UserWarning, match="performance drop"):
+                grid.PROPERTIES[name](flipped_row(op))
+
+
+def test_wrong_gradient_under_vmap_alone():
+    """A rule of its own for tensors, which forgets that they may be one example of many."""
+    rule = lambda xp, g, dim: xp.planted(g, dim) * (1 if xp is ARRAYS else 2)
+    with planted(lambda: flipped(along("dim"), rule)) as op:
+        grid.first_order(flipped_row(op))
+        grid.vmap(flipped_row(op))
+        with pytest.raises(AssertionError, match="of grad"):
+            grid.vmap_of_grad(flipped_row(op))
+
+
+def test_wrong_tangent_of_a_gradient():
+    """The jvp of an op that only occurs in the gradient of another one."""
+    wrong = lambda xp, xs, ts, out, params: ts[0] * 2
+    make = lambda: primitive("opaque", "planted(x)", lambda x: x * 1, jvp=wrong, x=lambda g: g)
+    with planted(make) as op:
+        outer = elementwise("planted_outer(x)", lambda x: x**3, x=lambda xp, g, x: g * 3 * xp.planted(x) ** 2)
+        try:
+            r = Row("planted", lambda T, x: outer(x), [Input((2, 3))])
+            grid.second_order(r)
+            with pytest.raises(AssertionError, match="forward over reverse"):
+                grid.forward_over_reverse(r)
+        finally:
+            del TABLE["planted_outer"]
+            delattr(ARRAYS, "planted_outer")
+            delattr(TENSORS, "planted_outer")

@@ -342,6 +342,7 @@ def main() -> int:
         (ROOT / "late_index.py", late_index),
         (ROOT / "core" / "tensor.pyi", tensor_stub()),
         (ROOT / "__init__.pyi", package_stub()),
+        (ROOT / "fft.pyi", space_stub("fft", ".")),
         (ROOT / "linalg.pyi", space_stub("linalg", ".")),
         (ROOT / "nn" / "functional.pyi", space_stub("F", "..")),
         (ROOT / "return_types.pyi", kinds_stub()),

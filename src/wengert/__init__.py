@@ -50,10 +50,11 @@ globals().update(_dtypes.NAMES)  # last: float, int and bool hide Python's own f
 
 # what loads when it is touched: module -> names it offers here
 _LAZY_MODULES = frozenset(
-    "nn optim utils linalg special random accelerator backends cuda profiler testing inspect serialization "
+    "nn optim utils func linalg special fft random accelerator backends cuda profiler testing inspect serialization "
     "return_types alias version cli".split()
 )
 _LAZY_NAMES = {
+    "vmap": "func",
     "save": "serialization", "load": "serialization", "manual_seed": "random", "seed": "random",
     "initial_seed": "random", "get_rng_state": "random", "set_rng_state": "random",
     "Generator": "random", "default_generator": "random",

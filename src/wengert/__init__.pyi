@@ -21,6 +21,8 @@ from . import alias as alias
 from . import backends as backends
 from . import cli as cli
 from . import cuda as cuda
+from . import fft as fft
+from . import func as func
 from . import inspect as inspect
 from . import linalg as linalg
 from . import nn as nn
@@ -64,6 +66,7 @@ from .autograd.anomaly_mode import set_anomaly_enabled as set_anomaly_enabled
 from .random import set_deterministic_debug_mode as set_deterministic_debug_mode
 from .random import set_rng_state as set_rng_state
 from .random import use_deterministic_algorithms as use_deterministic_algorithms
+from .func import vmap as vmap
 
 __version__: _str
 bfloat16: _dtype
@@ -115,6 +118,10 @@ def acosh(input: Any, *, out: Any = None) -> Tensor:
     """Inverse hyperbolic cosine, element by element."""
 def acosh_(input: Any) -> Tensor:
     """In-place form of `acosh`: write the result into this tensor and return it."""
+def adaptive_avg_pool1d(input: Tensor, output_size: Any) -> Tensor:
+    """Return `output_size` means of windows that share out the last dim of (N, C, L) or (C, L)."""
+def adaptive_max_pool1d(input: Tensor, output_size: Any) -> _tuple[Tensor, Tensor]:
+    """Return the largest elements of windows that share out the last dim, and their places."""
 def add(input: Any, other: Any, *, alpha: Any = 1, out: Any = None) -> Tensor:
     """Add `alpha * other` to `input`, element by element, with broadcasting and promotion."""
 def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Tensor:
@@ -213,8 +220,12 @@ def atleast_2d(*tensors: Any) -> Any:
     """Give a tensor at least two dims, new ones in front."""
 def atleast_3d(*tensors: Any) -> Any:
     """Give a tensor three dims: a vector becomes 1 x n x 1, a matrix n x m x 1."""
+def avg_pool1d(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: _bool = False, count_include_pad: _bool = True) -> Tensor:
+    """Return the means of windows over the last dim of (N, C, L) or (C, L)."""
 def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Tensor:
     """Return beta * input + alpha * (batch1[b] @ batch2[b]) for every b; input is broadcast."""
+def bartlett_window(window_length: _int, periodic: _bool = True, *, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: _bool = False, requires_grad: _bool = False) -> Tensor:
+    """Return the triangle that is 0 at both ends and 1 in the middle."""
 def batch_norm(input: Tensor, weight: Tensor | None, bias: Tensor | None, running_mean: Tensor | None, running_var: Tensor | None, training: _bool, momentum: _float, eps: _float, cudnn_enabled: _bool = True) -> Tensor:
     """Normalise every channel; see nn.functional.batch_norm (which orders its arguments otherwise)."""
 def bernoulli(input: Tensor, p: Any = None, *, generator: Generator | None = None, out: Tensor | None = None) -> Tensor:
@@ -223,6 +234,8 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
     """Return x1^T W_o x2 + b_o for every output o."""
 def bincount(input: Tensor, weights: Tensor | None = None, minlength: _int = 0) -> Tensor:
     """Return how often every non-negative integer comes in a 1-d tensor, or sums of its weights."""
+def binomial(count: Tensor, prob: Tensor, generator: Generator | None = None) -> Tensor:
+    """Return how many of `count` trials succeed that each do so with probability `prob`."""
 def bitwise_and(input: Any, other: Any, *, out: Any = None) -> Tensor:
     """Bitwise and of integer tensors, element by element."""
 def bitwise_left_shift(input: Any, other: Any, *, out: Any = None) -> Tensor:
@@ -235,6 +248,8 @@ def bitwise_right_shift(input: Any, other: Any, *, out: Any = None) -> Tensor:
     """Bitwise right shift of integer tensors, element by element."""
 def bitwise_xor(input: Any, other: Any, *, out: Any = None) -> Tensor:
     """Bitwise xor of integer tensors, element by element."""
+def blackman_window(window_length: _int, periodic: _bool = True, *, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: _bool = False, requires_grad: _bool = False) -> Tensor:
+    """Return 0.42 - 0.5 cos(2 pi k / m) + 0.08 cos(4 pi k / m), m as for `hann_window`."""
 def block_diag(*tensors: Any) -> Tensor:
     """Return the matrix with the given matrices along its diagonal; vectors count as rows."""
 def bmm(input: Tensor, mat2: Tensor, *, out: Any = None) -> Tensor:
@@ -307,6 +322,22 @@ def conj(input: Tensor) -> Tensor:
     """Return the complex conjugate; a real tensor comes back as it is."""
 def conj_physical(input: Tensor, *, out: Any = None) -> Tensor:
     """Return the complex conjugate, computed; a real tensor comes back as it is."""
+def conv1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: _int = 1) -> Tensor:
+    """Slide weights (O, C / groups, K) over input (N, C, L) or (C, L), and sum the products."""
+def conv2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: _int = 1) -> Tensor:
+    """Slide weights (O, C / groups, kH, kW) over images (N, C, H, W) or (C, H, W); see `conv1d`."""
+def conv3d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: _int = 1) -> Tensor:
+    """Slide weights (O, C / groups, kD, kH, kW) over volumes (N, C, D, H, W); see `conv1d`."""
+def conv_tbc(input: Tensor, weight: Tensor, bias: Tensor, pad: _int = 0) -> Tensor:
+    """Convolve over the first dim: input (T, N, C), weight (K, C, O), result (T', N, O)."""
+def conv_transpose1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, output_padding: Any = 0, groups: _int = 1, dilation: Any = 1) -> Tensor:
+    """Spread every element of input (N, C, L) or (C, L) over the result by weights (C, O / groups, K)."""
+def conv_transpose2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, output_padding: Any = 0, groups: _int = 1, dilation: Any = 1) -> Tensor:
+    """Spread (N, C, H, W) by weights (C, O / groups, kH, kW): the adjoint of `conv2d`."""
+def conv_transpose3d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, output_padding: Any = 0, groups: _int = 1, dilation: Any = 1) -> Tensor:
+    """Spread (N, C, D, H, W) by weights (C, O / groups, kD, kH, kW): the adjoint of `conv3d`."""
+def convolution(input: Tensor, weight: Tensor, bias: Tensor | None, stride: Any, padding: Any, dilation: Any, transposed: _bool, output_padding: Any, groups: _int) -> Tensor:
+    """Convolve, or if `transposed` spread, with all arguments given and in any number of dims."""
 def copysign(input: Any, other: Any, *, out: Any = None) -> Tensor:
     """Return the magnitude of `input` with the sign of `other`."""
 def corrcoef(input: Tensor) -> Tensor:
@@ -329,6 +360,8 @@ def cov(input: Tensor, *, correction: _int = 1, fweights: Tensor | None = None, 
     """Return the covariance matrix of variables in rows, observations in columns."""
 def cross(input: Tensor, other: Tensor, dim: _int | None = None, *, out: Any = None) -> Tensor:
     """Return the vector products along a dim of size 3 (by default the first such dim)."""
+def ctc_loss(log_probs: Tensor, targets: Tensor, input_lengths: Any, target_lengths: Any, blank: _int = 0, reduction: _int = 1, zero_infinity: _bool = False) -> Tensor:
+    """The CTC loss with `reduction` 0, 1 or 2 for none, mean or sum; see nn.functional.ctc_loss."""
 def cummax(input: Tensor, dim: _int, *, out: Any = None) -> _types.cummax:
     """Return the running largest elements along a dim, and where each was last found."""
 def cummin(input: Tensor, dim: _int, *, out: Any = None) -> _types.cummin:
@@ -379,6 +412,10 @@ def einsum(*args: Any) -> Tensor:
     """Return the sum of products of operands over the dims that an equation names."""
 def embedding(weight: Tensor, indices: Tensor, padding_idx: _int = -1, scale_grad_by_freq: _bool = False, sparse: _bool = False) -> Tensor:
     """Return the rows of a table at some indices; nn.functional.embedding says more."""
+def embedding_bag(weight: Tensor, indices: Tensor, offsets: Tensor, scale_grad_by_freq: _bool = False, mode: _int = 0, sparse: _bool = False, per_sample_weights: Tensor | None = None, include_last_offset: _bool = False, padding_idx: _int | None = None) -> _tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return (bags, number of each index's bag, sizes of the bags, indices of the maxima)."""
+def embedding_renorm_(input: Tensor, indices: Tensor, max_norm: _float, norm_type: _float) -> Tensor:
+    """Shorten, in place, the rows at some indices whose norm is above max_norm."""
 def empty(*args: Any, size: Any = None, out: Tensor | None = None, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: _bool = False, requires_grad: _bool = False, memory_format: Any = None) -> Tensor:
     """Return an uninitialised tensor of the given size: its values are whatever memory held."""
 def empty_like(input: Tensor, *, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: _bool = False, requires_grad: _bool = False, memory_format: Any = None) -> Tensor:
@@ -445,6 +482,8 @@ def frac(input: Any, *, out: Any = None) -> Tensor:
     """Fractional part, element by element."""
 def frac_(input: Any) -> Tensor:
     """In-place form of `frac`: write the result into this tensor and return it."""
+def frobenius_norm(input: Tensor, dim: Any, keepdim: _bool = False, *, out: Any = None) -> Tensor:
+    """Return the root of the sum of squares over one or two dims."""
 def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: _bool | None = None) -> Tensor:
     """Return a tensor over the memory of another library's array (anything with ``__dlpack__``)."""
 def from_numpy(ndarray: _np.ndarray) -> Tensor:
@@ -461,6 +500,8 @@ def gcd(input: Any, other: Any, *, out: Any = None) -> Tensor:
     """Gcd of integer tensors, element by element."""
 def ge(input: Any, other: Any, *, out: Any = None) -> Tensor:
     """Return a bool tensor: True where `input` is at least `other` (with broadcasting)."""
+def geqrf(input: Tensor, *, out: Any = None) -> _types.geqrf:
+    """Return R and the reflectors of Q in one matrix, and the factors tau, as LAPACK's geqrf."""
 def ger(input: Tensor, vec2: Tensor, *, out: Any = None) -> Tensor:
     """Return the products of all pairs of elements of two 1-d tensors: (n,), (m,) -> (n, m)."""
 def get_default_device() -> _device:
@@ -475,8 +516,16 @@ def greater_equal(input: Any, other: Any, *, out: Any = None) -> Tensor:
     """Return a bool tensor: True where `input` is at least `other` (with broadcasting)."""
 def group_norm(input: Tensor, num_groups: _int, weight: Tensor | None = None, bias: Tensor | None = None, eps: _float = 1e-05, cudnn_enabled: _bool = True) -> Tensor:
     """Normalise over groups of channels; see nn.functional.group_norm."""
+def gru(*args: Any, **kwargs: Any) -> Any:
+    """Run a recurrent network with the given weights; nn.GRU says more."""
+def gru_cell(input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None, b_hh: Tensor | None = None) -> Tensor:
+    """Return the next state of a GRU cell: (batch, features) to (batch, hidden)."""
 def gt(input: Any, other: Any, *, out: Any = None) -> Tensor:
     """Return a bool tensor: True where `input` is greater than `other` (with broadcasting)."""
+def hamming_window(window_length: _int, periodic: _bool = True, alpha: _float = 0.54, beta: _float = 0.46, *, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: _bool = False, requires_grad: _bool = False) -> Tensor:
+    """Return alpha - beta cos(2 pi k / m), with m the length if `periodic`, else one less."""
+def hann_window(window_length: _int, periodic: _bool = True, *, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: _bool = False, requires_grad: _bool = False) -> Tensor:
+    """Return 1/2 (1 - cos(2 pi k / m)), with m the length if `periodic`, else one less."""
 def hardshrink(input: Tensor, lambd: _float = 0.5) -> Tensor:
     """Return x where |x| > lambd and 0 elsewhere."""
 def heaviside(input: Tensor, values: Tensor, *, out: Any = None) -> Tensor:
@@ -545,6 +594,10 @@ def isposinf(input: Any, *, out: Any = None) -> Tensor:
     """True where x is +inf, element by element."""
 def isreal(input: Any) -> Tensor:
     """True where the imaginary part is zero, element by element."""
+def istft(input: Tensor, n_fft: _int, hop_length: _int | None = None, win_length: _int | None = None, window: Tensor | None = None, center: _bool = True, normalized: _bool = False, onesided: _bool | None = None, length: _int | None = None, return_complex: _bool = False) -> Tensor:
+    """Return the signal whose `stft` comes closest to the input (least squares)."""
+def kaiser_window(window_length: _int, periodic: _bool = True, beta: _float = 12.0, *, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: _bool = False, requires_grad: _bool = False) -> Tensor:
+    """Return I0(beta sqrt(1 - (2 k / m - 1)^2)) / I0(beta), m as for `hann_window`."""
 def kron(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor:
     """Return the Kronecker product: every element of input times the whole of other, in blocks."""
 def kthvalue(input: Tensor, k: _int, dim: _int = -1, keepdim: _bool = False, *, out: Any = None) -> _types.kthvalue:
@@ -567,6 +620,8 @@ def lgamma(input: Any, *, out: Any = None) -> Tensor:
     """log |gamma(x)|; inf at 0, -1, -2, ... Element by element."""
 def linspace(start: Any, end: Any, steps: _int, *, out: Tensor | None = None, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: _bool = False, requires_grad: _bool = False) -> Tensor:
     """Return ``steps`` values evenly spaced from start to end, both included."""
+def lobpcg(A: Tensor, k: _int | None = None, B: Tensor | None = None, X: Tensor | None = None, n: _int | None = None, iK: Tensor | None = None, niter: _int | None = None, tol: _float | None = None, largest: _bool | None = None, method: _str | None = None, tracker: Any = None, ortho_iparams: Any = None, ortho_fparams: Any = None, ortho_bparams: Any = None) -> _tuple[Tensor, Tensor]:
+    """Return the k largest (or smallest) eigenvalues of A v = w B v, and their eigenvectors."""
 def log(input: Any, *, out: Any = None) -> Tensor:
     """Natural logarithm, element by element."""
 def log10(input: Any, *, out: Any = None) -> Tensor:
@@ -609,8 +664,18 @@ def logspace(start: Any, end: Any, steps: _int, base: _float = 10.0, *, out: Ten
     """Return ``steps`` values from base ** start to base ** end, evenly spaced in the exponent."""
 def logsumexp(input: Tensor, dim: _int | Sequence[_int] | None, keepdim: _bool = False, *, out: Any = None) -> Tensor:
     """Return log(sum(exp(input))) over some dims, computed without overflow."""
+def lstm(*args: Any, **kwargs: Any) -> Any:
+    """Run a recurrent network with the given weights; nn.LSTM says more."""
+def lstm_cell(input: Tensor, hx: Sequence[Tensor], w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None, b_hh: Tensor | None = None) -> _tuple[Tensor, Tensor]:
+    """Return the next (h, c) of an LSTM cell: input (batch, features), hx two (batch, hidden)."""
 def lt(input: Any, other: Any, *, out: Any = None) -> Tensor:
     """Return a bool tensor: True where `input` is less than `other` (with broadcasting)."""
+def lu(A: Tensor, pivot: _bool = True, get_infos: _bool = False, out: Any = None) -> _types.linalg_lu:
+    """Return (LU, pivots), and infos if asked for; deprecated by PyTorch for `linalg.lu_factor`."""
+def lu_solve(b: Tensor, LU_data: Tensor, LU_pivots: Tensor, *, out: Any = None) -> Tensor:
+    """Return X with A X = b, A given by its LU factors; see `linalg.lu_solve`."""
+def lu_unpack(LU_data: Tensor, LU_pivots: Tensor, unpack_data: _bool = True, unpack_pivots: _bool = True, *, out: Any = None) -> _types.lu_unpack:
+    """Return (P, L, U) of what `linalg.lu_factor` gives; empty tensors for what is not asked for."""
 def margin_ranking_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: _float = 0, size_average: _bool | None = None, reduce: _bool | None = None, reduction: _str = 'mean') -> Tensor:
     """Return max(0, -target * (input1 - input2) + margin): target 1 ranks input1 higher."""
 def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
@@ -631,6 +696,14 @@ def max(input: Tensor) -> Tensor: ...
 def max(input: Tensor, dim: _int, keepdim: _bool = ..., *, out: Any = ...) -> _types.max: ...
 @overload
 def max(input: Tensor, other: Tensor, *, out: Any = ...) -> Tensor: ...
+def max_pool1d(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: _bool = False) -> Tensor:
+    """Return the largest elements of windows over the last dim of (N, C, ...) or (C, ...)."""
+def max_pool1d_with_indices(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: _bool = False) -> _tuple[Tensor, Tensor]:
+    """Return what `max_pool1d` does, and the flat places of the largest elements."""
+def max_pool2d(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: _bool = False) -> Tensor:
+    """Return the largest elements of windows over the last two dims of (N, C, ...) or (C, ...)."""
+def max_pool3d(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: _bool = False) -> Tensor:
+    """Return the largest elements of windows over the last three dims of (N, C, ...) or (C, ...)."""
 def maximum(input: Any, other: Any, *, out: Any = None) -> Tensor:
     """Return the larger of two operands; NaN wins, ties share the gradient."""
 def mean(input: Tensor, dim: _int | Sequence[_int] | None = None, keepdim: _bool = False, *, dtype: Any = None, axis: _int | Sequence[_int] | None = None, keepdims: _bool | None = None, out: None = None) -> Tensor:
@@ -709,16 +782,24 @@ def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Gene
     """Return normal numbers around mean with standard deviation std."""
 def not_equal(input: Any, other: Any, *, out: Any = None) -> Tensor:
     """Return a bool tensor: True where `input` differs from `other` (with broadcasting)."""
+def nuclear_norm(input: Tensor, dim: Any = None, keepdim: _bool = False, *, out: Any = None) -> Tensor:
+    """Return the sum of the singular values of matrices (over two dims)."""
 def numel(input: Tensor) -> _int:
     """Return the number of elements."""
 def ones(*args: Any, size: Any = None, out: Tensor | None = None, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: _bool = False, requires_grad: _bool = False) -> Tensor:
     """Return a tensor of ones of the given size, of the default dtype unless one is given."""
 def ones_like(input: Tensor, *, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: _bool = False, requires_grad: _bool = False, memory_format: Any = None) -> Tensor:
     """Return a tensor of ones of input's size and dtype."""
+def orgqr(A: Tensor, tau: Tensor, *, out: Any = None) -> Tensor:
+    """Return the first columns of H_1 H_2 ... H_k, with the reflectors in the columns of A."""
+def ormqr(input: Tensor, tau: Tensor, other: Tensor, left: _bool = True, transpose: _bool = False, *, out: Any = None) -> Tensor:
+    """Return Q @ other (other @ Q if not `left`, Q^H if `transpose`), Q given by its reflectors."""
 def outer(input: Tensor, vec2: Tensor, *, out: Any = None) -> Tensor:
     """Return the products of all pairs of elements of two 1-d tensors: (n,), (m,) -> (n, m)."""
 def pairwise_distance(x1: Tensor, x2: Tensor, p: _float = 2.0, eps: _float = 1e-06, keepdim: _bool = False) -> Tensor:
     """Return the p-norm of x1 - x2 + eps along the last dim."""
+def pca_lowrank(A: Tensor, q: _int | None = None, center: _bool = True, niter: _int = 2) -> _tuple[Tensor, Tensor, Tensor]:
+    """Return the first q principal components of the rows of A: U, S and V, as `svd_lowrank` does."""
 def pdist(input: Tensor, p: _float = 2) -> Tensor:
     """Return the p-norm distance of every pair of rows (i, j), i < j, of an (N, M) tensor."""
 def permute(input: Tensor, *args: Any, dims: Any = None) -> Tensor:
@@ -729,6 +810,8 @@ def pixel_shuffle(input: Tensor, upscale_factor: _int) -> Tensor:
     """Rearrange (..., C r^2, H, W) to (..., C, H r, W r)."""
 def pixel_unshuffle(input: Tensor, downscale_factor: _int) -> Tensor:
     """Rearrange (..., C, H r, W r) to (..., C r^2, H, W): the inverse of `pixel_shuffle`."""
+def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
+    """Return Poisson numbers of the rates in input, in its floating-point dtype."""
 def poisson_nll_loss(input: Tensor, target: Tensor, log_input: _bool = True, full: _bool = False, size_average: _bool | None = None, eps: _float = 1e-08, reduce: _bool | None = None, reduction: _str = 'mean') -> Tensor:
     """Return the negative log-likelihood of counts under a Poisson distribution."""
 def polar(abs: Tensor, angle: Tensor, *, out: Any = None) -> Tensor:
@@ -797,6 +880,14 @@ def result_type(*pair: Any, **named: Any) -> _dtype:
     """Return the dtype that arithmetic on two tensors or numbers would have."""
 def rms_norm(input: Tensor, normalized_shape: Any, weight: Tensor | None = None, eps: _float | None = None) -> Tensor:
     """Divide by the root of the mean square over the last dims (plus eps); then scale."""
+def rnn_relu(*args: Any, **kwargs: Any) -> Any:
+    """Run a recurrent network with the given weights; nn.RNN says more."""
+def rnn_relu_cell(input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None, b_hh: Tensor | None = None) -> Tensor:
+    """Return the next state of a RNN cell: (batch, features) to (batch, hidden)."""
+def rnn_tanh(*args: Any, **kwargs: Any) -> Any:
+    """Run a recurrent network with the given weights; nn.RNN says more."""
+def rnn_tanh_cell(input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None, b_hh: Tensor | None = None) -> Tensor:
+    """Return the next state of a RNN cell: (batch, features) to (batch, hidden)."""
 def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
     """Shift items along dims; those that fall off one end come back at the other."""
 def rot90(input: Tensor, k: _int = 1, dims: Any = ...) -> Tensor:
@@ -895,6 +986,8 @@ def std(input: Tensor, dim: _int | Sequence[_int] | None = None, unbiased: _bool
     """Return the standard deviation over some dims or all; the arguments are those of `var`."""
 def std_mean(input: Tensor, dim: _int | Sequence[_int] | None = None, unbiased: _bool | None = None, keepdim: _bool = False, *, correction: _float | None = None, out: Any = None) -> _tuple[Tensor, Tensor]:
     """Return standard deviation and mean over some dims or all."""
+def stft(input: Tensor, n_fft: _int, hop_length: _int | None = None, win_length: _int | None = None, window: Tensor | None = None, center: _bool = True, pad_mode: _str = 'reflect', normalized: _bool = False, onesided: _bool | None = None, return_complex: _bool | None = None, align_to_window: _bool | None = None) -> Tensor:
+    """Return the Fourier transforms of overlapping windows of a signal (length,) or (batch, length)."""
 def sub(input: Any, other: Any, *, alpha: Any = 1, out: Any = None) -> Tensor:
     """Subtract `alpha * other` from `input`, element by element."""
 def subtract(input: Any, other: Any, *, alpha: Any = 1, out: Any = None) -> Tensor:
@@ -903,6 +996,8 @@ def sum(input: Tensor, dim: _int | Sequence[_int] | None = None, keepdim: _bool 
     """Return the sum of the elements, over some dims or all."""
 def svd(input: Tensor, some: _bool = True, compute_uv: _bool = True) -> _types.svd:
     """Return U, S and V with U diag(S) V^H = input; see `linalg.svd`, which returns V^H."""
+def svd_lowrank(A: Tensor, q: _int | None = 6, niter: _int | None = 2, M: Tensor | None = None) -> _tuple[Tensor, Tensor, Tensor]:
+    """Return U, S and V with U diag(S) V^H near A - M, of the rank q; q random vectors are drawn."""
 def swapaxes(input: Tensor, axis0: _int, axis1: _int) -> Tensor:
     """Swap two dims (NumPy's name for `transpose`)."""
 def swapdims(input: Tensor, dim0: _int, dim1: _int) -> Tensor:
@@ -943,6 +1038,8 @@ def trapezoid(y: Tensor, x: Any = None, *, dx: Any = None, dim: _int = -1) -> Te
     """Return the integral of samples along a dim by the trapezoidal rule."""
 def trapz(y: Tensor, x: Any = None, *, dx: Any = None, dim: _int = -1) -> Tensor:
     """Return the integral of samples along a dim by the trapezoidal rule."""
+def triangular_solve(b: Tensor, A: Tensor, upper: _bool = True, transpose: _bool = False, unitriangular: _bool = False, *, out: Any = None) -> _types.triangular_solve:
+    """Return the solution of A X = b (A^T X = b if `transpose`), and a copy of A."""
 def tril(input: Tensor, diagonal: _int = 0, *, out: Any = None) -> Tensor:
     """Keep the lower triangle of matrices, up to the given diagonal; zeros elsewhere."""
 def tril_indices(row: _int, col: _int, offset: _int = 0, *, dtype: Any = None, device: Any = None, layout: Any = None) -> Tensor:

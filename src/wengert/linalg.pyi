@@ -13,7 +13,7 @@ from .core.tensor import Tensor
 class LinAlgError(RuntimeError): ...
 def cholesky(A: Tensor, *, upper: _bool = False, out: Any = None) -> Tensor:
     """Return the lower-triangular L with L L^H = A (its adjoint if `upper`), A positive-definite."""
-def cholesky_ex(A: Tensor, *, upper: _bool = False, check_errors: _bool = False) -> _types.linalg_cholesky_ex:
+def cholesky_ex(A: Tensor, *, upper: _bool = False, check_errors: _bool = False, out: Any = None) -> _types.linalg_cholesky_ex:
     """Return the factor and an int32 `info`: 0, or the order of the minor that is not definite."""
 def cond(A: Tensor, p: Any = None, *, out: Any = None) -> Tensor:
     """Return the condition number: norm(A, p) norm(inverse, p); p=None is the 2-norm."""
@@ -21,6 +21,8 @@ def cross(input: Tensor, other: Tensor, *, dim: _int = -1, out: Any = None) -> T
     """Return the vector products along a dim of size 3; the other dims broadcast."""
 def det(A: Tensor, *, out: Any = None) -> Tensor:
     """Return the determinant of square matrices; as in PyTorch, its gradient is 0 where it is 0."""
+def diagonal(A: Tensor, *, offset: _int = 0, dim1: _int = -2, dim2: _int = -1) -> Tensor:
+    """Return the diagonals of the last two dims as a view; see `torch.diagonal`."""
 def eig(A: Tensor) -> _types.linalg_eig:
     """Return complex eigenvalues and eigenvectors (of length 1) of square matrices."""
 def eigh(A: Tensor, UPLO: _str = 'L') -> _types.linalg_eigh:
@@ -29,12 +31,28 @@ def eigvals(A: Tensor, *, out: Any = None) -> Tensor:
     """Return the complex eigenvalues of square matrices."""
 def eigvalsh(A: Tensor, UPLO: _str = 'L', *, out: Any = None) -> Tensor:
     """Return the eigenvalues (ascending) of Hermitian matrices."""
+def householder_product(A: Tensor, tau: Tensor, *, out: Any = None) -> Tensor:
+    """Return the first columns of H_1 H_2 ... H_k, with the reflectors in the columns of A."""
 def inv(A: Tensor, *, out: Any = None) -> Tensor:
     """Return the inverse of square matrices; LinAlgError if one is singular."""
-def inv_ex(A: Tensor, *, check_errors: _bool = False) -> _types.linalg_inv_ex:
-    """Return the inverses and an int32 `info` per matrix: 0, or 1 where one is singular."""
+def inv_ex(A: Tensor, *, check_errors: _bool = False, out: Any = None) -> _types.linalg_inv_ex:
+    """Return the inverses and an int32 `info` per matrix: 0, or where U has its first zero."""
+def ldl_factor(A: Tensor, *, hermitian: _bool = False, out: Any = None) -> _types.linalg_ldl_factor:
+    """Return (LD, pivots) with A = L D L^T (L^H if `hermitian`), as LAPACK's sytrf stores them."""
+def ldl_factor_ex(A: Tensor, *, hermitian: _bool = False, check_errors: _bool = False, out: Any = None) -> _types.linalg_ldl_factor_ex:
+    """Return (LD, pivots, info); info counts from 1 to the first zero pivot, or is 0."""
+def ldl_solve(LD: Tensor, pivots: Tensor, B: Tensor, *, hermitian: _bool = False, out: Any = None) -> Tensor:
+    """Return X with A X = B, A given by what `ldl_factor` returns. No derivative, as in PyTorch."""
 def lstsq(A: Tensor, B: Tensor, rcond: Any = None, *, driver: _str | None = None) -> _types.linalg_lstsq:
     """Return the X of least norm that minimises the distance of A X and B."""
+def lu(A: Tensor, *, pivot: _bool = True, out: Any = None) -> _types.linalg_lu:
+    """Return (P, L, U): a permutation, a lower-triangular factor with ones, an upper-triangular one."""
+def lu_factor(A: Tensor, *, pivot: _bool = True, out: Any = None) -> _types.linalg_lu_factor:
+    """Return (LU, pivots): L without its ones and U in one matrix, and the row swaps as in LAPACK."""
+def lu_factor_ex(A: Tensor, *, pivot: _bool = True, check_errors: _bool = False, out: Any = None) -> _types.linalg_lu_factor_ex:
+    """Return (LU, pivots, info); info counts from 1 to the first zero on the diagonal of U, or is 0."""
+def lu_solve(LU: Tensor, pivots: Tensor, B: Tensor, *, left: _bool = True, adjoint: _bool = False, out: Any = None) -> Tensor:
+    """Return X with A X = B (X A = B with left=False; A^H for A if `adjoint`), A given by its factors."""
 def matmul(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor:
     """Return the matrix product: (..., n, k) @ (..., k, m) -> (..., n, m), leading dims broadcast."""
 def matrix_exp(A: Tensor) -> Tensor:
@@ -57,6 +75,8 @@ def slogdet(A: Tensor) -> _types.slogdet:
     """Return the sign and the logarithm of the absolute value of determinants."""
 def solve(A: Tensor, B: Tensor, *, left: _bool = True, out: Any = None) -> Tensor:
     """Return X with A X = B (or X A = B with left=False); B may be a vector per matrix."""
+def solve_ex(A: Tensor, B: Tensor, *, left: _bool = True, check_errors: _bool = False, out: Any = None) -> _types.linalg_solve_ex:
+    """Return X with A X = B, and an int32 `info` per matrix: 0, or where U has its first zero."""
 def solve_triangular(A: Tensor, B: Tensor, *, upper: _bool, left: _bool = True, unitriangular: _bool = False, out: Any = None) -> Tensor:
     """Return X with A X = B (X A = B with left=False); only the given triangle of A is read."""
 def svd(A: Tensor, full_matrices: _bool = True, *, driver: _str | None = None) -> _types.svd:

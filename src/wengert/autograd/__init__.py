@@ -30,6 +30,7 @@ if TYPE_CHECKING:  # what __getattr__ loads when it is touched
     from .anomaly_mode import detect_anomaly, set_detect_anomaly
     from .function import Function, NestedIOFunction
     from .gradcheck import GradcheckError, gradcheck, gradgradcheck
+    from .nan_mode import debug_nans
     from .saved_tensors import SavedTensor as SavedTensor
 
 _SUBMODULES = frozenset(
@@ -38,7 +39,7 @@ _SUBMODULES = frozenset(
 _LAZY = {
     "Function": "function", "NestedIOFunction": "function", "gradgradcheck": "gradcheck",
     "detect_anomaly": "anomaly_mode", "set_detect_anomaly": "anomaly_mode",
-    "GradcheckError": "gradcheck", "SavedTensor": "saved_tensors",
+    "GradcheckError": "gradcheck", "debug_nans": "nan_mode", "SavedTensor": "saved_tensors",
 }  # fmt: skip
 
 
@@ -68,8 +69,8 @@ def __getattr__(name: str) -> Any:
 
 
 __all__ = [
-    "Function", "GradcheckError", "NestedIOFunction", "Variable", "backward", "detect_anomaly",
-    "enable_grad", "grad", "gradcheck", "gradgradcheck", "inference_mode",
+    "Function", "GradcheckError", "NestedIOFunction", "Variable", "backward", "debug_nans",
+    "detect_anomaly", "enable_grad", "grad", "gradcheck", "gradgradcheck", "inference_mode",
     "is_multithreading_enabled", "is_view_replay_enabled", "no_grad", "set_detect_anomaly",
     "set_grad_enabled", "set_multithreading_enabled", "variable",
 ]  # fmt: skip

@@ -15,7 +15,7 @@ from ..core.tensor import Tensor
 from .function_op import check_tangent
 from .grad_mode import _Switch
 
-_current: int | None = None  # the wrapper level that is open; there is one at most
+_levels: list[int] = []  # the wrapper levels that are open, the innermost last
 
 
 class UnpackedDualTensor(NamedTuple):
@@ -26,33 +26,31 @@ class UnpackedDualTensor(NamedTuple):
 
 
 def enter_dual_level() -> int:
-    """Open the level inside which dual tensors can be made; return its number, 0.
+    """Open a level inside which dual tensors can be made; return its number, from 0.
 
-    There is one level at a time: a second one raises RuntimeError.
+    Levels nest, so that a derivative can be differentiated in forward mode again (PyTorch has one).
     """
-    global _current
-    if _current is not None:
-        raise RuntimeError("Nested forward mode AD is not supported at the moment")
-    _current = dual.open_level()
-    return 0
+    _levels.append(dual.open_level())
+    return len(_levels) - 1
 
 
 def exit_dual_level(*, level: int | None = None) -> None:
-    """Close the level; what was dual inside is a plain value from here on."""
-    global _current
-    if _current is None:
+    """Close the innermost level; what was dual at it is a plain value from here on."""
+    if not _levels:
         raise RuntimeError("Dual level must be a positive number.")
-    if level is not None and level != 0:
+    if level is not None and level != len(_levels) - 1:
         raise RuntimeError(
             "Trying to exit a forward AD level that was not the last one that was created. This is "
             "not supported."
         )
-    dual.close_level(_current)
-    _current = None
+    dual.close_level(_levels.pop())
 
 
 class dual_level(_Switch):
     """Open a level for the block (or the decorated function), in which duals can be made.
+
+    Blocks nest; `level=` of make_dual and unpack_dual names one by its number, the innermost is
+    the default.
 
     >>> import wengert as torch
     >>> import wengert.autograd.forward_ad as fwAD
@@ -66,11 +64,18 @@ class dual_level(_Switch):
         return enter_dual_level()
 
     def __exit__(self, *exc: object) -> None:
-        exit_dual_level(level=0)
+        exit_dual_level()
 
 
-def _is_dual(t: Tensor) -> bool:
-    return isinstance(t, Dual) and t.level == _current
+def _chosen(level: int | None) -> int | None:
+    """The wrapper level of a number (None: the innermost); None if it is not open."""
+    if level is None:
+        return _levels[-1] if _levels else None
+    return _levels[level] if 0 <= level < len(_levels) else None
+
+
+def _is_dual(t: Tensor, current: int) -> bool:
+    return isinstance(t, Dual) and t.level == current
 
 
 def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> Tensor:
@@ -79,9 +84,10 @@ def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> T
     Both must be floating point or complex (ValueError). Raises RuntimeError outside a level, for
     another shape, and if either carries a tangent already.
     """
-    if level is not None and level > 0:
-        raise RuntimeError("Invalid level given to _make_dual")
-    if _current is None or (level is not None and level < 0):
+    current = _chosen(level)
+    if current is None:
+        if level is not None and level > 0:
+            raise RuntimeError("Invalid level given to _make_dual")
         raise RuntimeError(
             "Trying to create a dual Tensor for forward AD but no level exists, make sure to "
             "enter_dual_level() first."
@@ -91,28 +97,51 @@ def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> T
             raise TypeError(f"make_dual: {what} must be a Tensor, not {type(t).__name__}")
         if not (t.dtype.is_floating_point or t.dtype.is_complex):
             raise ValueError(f"Expected {what} to be floating point or complex, but got: {t.dtype}")
-    if _is_dual(tensor):
+    number = _levels.index(current)
+    if _is_dual(tensor, current):
         raise RuntimeError(
             "Making a dual Tensor based on a Tensor that already has a forward gradient at the "
-            "same level 0 is not supported."
+            f"same level {number} is not supported."
         )
-    if _is_dual(tangent):
+    if _is_dual(tangent, current):
         raise RuntimeError(
-            "Setting a forward grad that itself has a forward gradient at the same level0 is not "
-            "supported."
+            "Setting a forward grad that itself has a forward gradient at the same level "
+            f"{number} is not supported."
         )
     check_tangent(tensor, tangent)
-    return Dual.over(_current, tensor.view_as(tensor), tangent)
+    if getattr(tensor, "level", 0) > current:
+        raise RuntimeError(
+            f"make_dual: the tensor is dual at a level inside of level {number}; make it dual at "
+            "the outer level first"
+        )
+    return Dual.over(current, tensor.view_as(tensor), tangent)  # type: ignore[no-any-return]
 
 
 def unpack_dual(tensor: Tensor, *, level: int | None = None) -> UnpackedDualTensor:
     """Return the value and the tangent of a tensor; the tangent is None if it has none."""
     if not isinstance(tensor, Tensor):
         raise TypeError(f"unpack_dual: expected a Tensor, not {type(tensor).__name__}")
-    if isinstance(tensor, Dual) and (tensor.level == _current or not dual.is_open(tensor.level)):
-        tangent = tensor.note if tensor.level == _current else None
-        return UnpackedDualTensor(tensor.value, tangent)
-    return UnpackedDualTensor(tensor if _current is None else TENSORS.alias(tensor), None)
+    current = _chosen(level)
+    while isinstance(tensor, Dual) and not dual.is_open(tensor.level):
+        tensor = tensor.value
+    if current is None:
+        return UnpackedDualTensor(tensor, None)
+    return _unpacked(tensor, current)
+
+
+def _unpacked(tensor: Tensor, current: int) -> UnpackedDualTensor:
+    if isinstance(tensor, Dual) and tensor.level == current:
+        return UnpackedDualTensor(tensor.value, tensor.note)
+    if isinstance(tensor, Dual) and tensor.level > current:  # an inner level lies over the one asked for
+        inner = _unpacked(tensor.value, current)
+        slope = None if tensor.note is None else _unpacked(tensor.note, current)
+        primal = Dual.over(tensor.level, inner.primal, None if slope is None else slope.primal)
+        pushed = None if slope is None else slope.tangent
+        if inner.tangent is None and pushed is None:
+            return UnpackedDualTensor(primal, None)
+        tangent = TENSORS.zeros_like(inner.primal) if inner.tangent is None else inner.tangent
+        return UnpackedDualTensor(primal, Dual.over(tensor.level, tangent, pushed))
+    return UnpackedDualTensor(TENSORS.alias(tensor), None)
 
 
 __all__ = [

@@ -15,6 +15,7 @@ from typing import Any
 from ..core import errors, state
 from ..core.node import Node, Spent, seen
 from ..core.tensor import Tensor
+from .function_kept import with_history
 from .function_op import FunctionOp, Refusal, unpacked
 
 new = object.__new__
@@ -43,6 +44,8 @@ class FunctionCtx:
     _forward_cls: Any = None
     _in_jvp = False
     _saved_seen = False
+    _recorded = False  # a backward is running that is itself recorded
+    _kept: Any = None  # what forward computed from its inputs and kept: see function_kept
     _input_specs: Any = ()
     _output_specs: Any = ()
 
@@ -90,9 +93,15 @@ class FunctionCtx:
 
         Raises RuntimeError if one was changed in place since, or if they were freed.
         """
-        if self._in_jvp:
-            return self.to_save if self.saved_for_forward is None else self.saved_for_forward
         node = None if self._node is None else self._node()
+        if self._in_jvp:
+            forward = self.saved_for_forward
+            values = self.to_save if forward is None else forward
+            if not self._recorded:
+                return values
+            return with_history(
+                values, self, node, "to_save" if forward is None else "saved_for_forward"
+            )
         if node is None:
             return ()
         if node.op.__class__ is Spent:
@@ -106,7 +115,7 @@ class FunctionCtx:
         saved = tuple([unpacked(s, node) for s in node.out])
         if self._forward_cls.clear_saved_tensors_on_access:
             node.out, self._saved_seen = (), True
-        return saved
+        return with_history(saved, self, node, "to_save") if self._recorded else saved
 
     saved_variables = saved_tensors
 
@@ -165,6 +174,8 @@ class FunctionMeta(type):
         cls._ctx_class = type(label, (FunctionCtx,), {**public, "_forward_cls": cls})
         cls._backward_cls = type(label, (BackwardCFunction,), public)
         cls._ops = (FunctionOp(cls, False), FunctionOp(cls, True))
+        cls._kept_by_call = dict[tuple, dict]()
+        cls._watched = False
 
 
 class Function(metaclass=FunctionMeta):
@@ -201,6 +212,8 @@ class Function(metaclass=FunctionMeta):
     _ctx_class: Any
     _backward_cls: Any
     _ops: tuple
+    _kept_by_call: dict  # (how many arguments, how many saved) -> what `function_kept.Watch` found
+    _watched: bool
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         warnings.warn(

@@ -12,6 +12,7 @@ from ..core import engine, errors, inplace, state
 from ..core.node import LEAF, Node, Parts, Spent, port
 from ..core.op import TENSORS, fit
 from ..core.tensor import Tensor, attach, extra_of, storage_of, wrap
+from .function_kept import Watch, passed, recorded
 
 new = object.__new__
 
@@ -83,8 +84,8 @@ def unpacked(s: Any, node: Node) -> Tensor | None:
 
 def refuse(node: Node, t: Tensor, storage: Any, version: int, made_by: str | None) -> None:
     """Raise: a saved tensor was written in place."""
-    watcher = state.ANOMALY
-    raise RuntimeError(
+    explained = "" if state.ANOMALY is None else state.ANOMALY.explain(node)
+    error = RuntimeError(
         errors.stale_save(
             t,
             made_by,
@@ -92,10 +93,13 @@ def refuse(node: Node, t: Tensor, storage: Any, version: int, made_by: str | Non
             version,
             node.name(),
             inplace.place(storage.where),
-            watcher is not None and watcher.explain(node),
+            bool(explained),
             "a saved tensor",
         )
     )
+    if explained:
+        error.add_note(explained)
+    raise error
 
 
 def _plain_name(node: Node) -> str:
@@ -133,8 +137,14 @@ class FunctionOp:
         from ..core.dual import Dual
 
         if isinstance(top, Dual):
-            return _push_forward(self, args, top.level)
-        return top.interpret(self, list(args), params)
+            result = _push_forward(self, args, top.level)
+        else:
+            from .function_maps import call_batched
+
+            result = call_batched(self.cls, args, top.level)
+        if not state.is_grad_enabled() or not inplace.requires_grad_any(args):
+            return result
+        return _record(self, args, result)[0]  # at the level of the wrappers too
 
     # ------------------------------------------------------------ backward
     def pull(self, n: Node, g: Any) -> list:
@@ -157,10 +167,18 @@ class FunctionOp:
             else:
                 grads.append(engine.zeros_for(spec) if ctx.materialize_grads else None)
         backward = self.cls._backward_of()
-        result = backward(ctx, grads) if self.cls.boxed_grads_call else backward(ctx, *grads)
+        given: Any = (grads,) if self.cls.boxed_grads_call else grads
+        if ctx._kept and state.is_grad_enabled():
+            with recorded(ctx, n):
+                result = backward(ctx, *given)
+        else:
+            result = backward(ctx, *given)
         if not isinstance(result, tuple):
             result = (result,)
-        return _checked(n, ctx, result)
+        out = _checked(n, ctx, result)
+        if ctx._kept and state.is_grad_enabled():
+            return [passed(c, n) for c in out]
+        return out
 
     def saved_attribute(self, n: Node, name: str) -> Any:
         raise AttributeError(f"{self.nodename!r} object has no attribute '_saved_{name}'")
@@ -220,22 +238,37 @@ def _fitted(r: Tensor, spec: Any, k: int, n: Node) -> Tensor:
 
 
 # ------------------------------------------------------------------- recording
-def _record(op: FunctionOp, args: tuple) -> tuple[Any, Any]:
-    """Run forward, hang its outputs on a node; return the result and the ctx."""
+_RUN = object()
+
+
+def _record(op: FunctionOp, args: tuple, result: Any = _RUN) -> tuple[Any, Any]:
+    """Run forward, hang its outputs on a node; return the result and the ctx.
+
+    A `result` that is known already (wrappers have interpreted the call) is recorded as it is.
+    """
     cls = op.cls
     ctx = new(cls._ctx_class)
     tensors = [a if isinstance(a, Tensor) else None for a in args]
     edges = tuple([None if t is None else t._edge for t in tensors])
     ctx.needs_input_grad = needs = tuple([e is not None for e in edges])
     before = state.set_grad_enabled(False)
+    watch: Any = None
+    if result is _RUN and before and not cls._watched and True in needs:
+        watch = Watch(args)
+        state.push_mode(watch)
     try:
         if cls._splits_context():
-            result = cls.forward(*args)
+            if result is _RUN:
+                result = cls.forward(*args)
             cls.setup_context(ctx, args, result)
+        elif result is not _RUN:
+            raise RuntimeError(_needs_setup_context())
         else:
             result = cls.forward(ctx, *args)
     finally:
         state.set_grad_enabled(before)
+        if watch is not None:
+            state.pop_mode(watch)
     one = not isinstance(result, tuple)
     results: list = [result] if one else list(result)
     if ctx.to_save or ctx.dirty_tensors:
@@ -251,12 +284,26 @@ def _record(op: FunctionOp, args: tuple) -> tuple[Any, Any]:
         ctx._input_specs = [None if t is None else t._spec for t in tensors]
     placed = [_placed(cls, ctx, n, r, k, results, tensors) for k, r in enumerate(results)]
     if n is not None:
+        _note_kept(cls, ctx, watch, len(args))
         ctx._output_specs = [r._spec if isinstance(r, Tensor) else None for r in placed]
         if ctx.to_save:
             n.out = tuple([saved(t, placed) for t in ctx.to_save])
             n.op = cls._ops[1]
             ctx.to_save = ()
     return (placed[0] if one else tuple(placed)), ctx
+
+
+def _note_kept(cls: Any, ctx: Any, watch: Any, count: int) -> None:
+    """Tell the ctx what is known of its kept tensors, from this call or from the first one like it."""
+    key = count, len(ctx.to_save)
+    if watch is not None:
+        cls._kept_by_call[key] = watch.kept(ctx)
+        cls._watched = True
+    kept = cls._kept_by_call.get(key)
+    if kept is None:
+        cls._watched = False  # another way through forward: look at the next call
+    elif kept:
+        ctx._kept = kept
 
 
 def _is_in(t: Any, tensors: Any) -> bool:
@@ -330,9 +377,11 @@ def _push_forward(op: FunctionOp, args: tuple, level: int) -> Any:
     duals = [isinstance(a, Dual) and a.level == level for a in args]
     values = tuple(a.value if d else a for a, d in zip(args, duals, strict=True))
     inputs = [v if isinstance(v, Tensor) else None for v in values]
-    result, ctx = _record(op, values) if not _wrapped(values) else (op.evaluate(values), None)
-    if ctx is None:
-        raise NotImplementedError("a custom Function supports one level of forward mode at a time")
+    if _wrapped(values):
+        result = op.evaluate(values)
+        ctx = _context_of(op.cls, values, result)
+    else:
+        result, ctx = _record(op, values)
     tangents: list = []
     for a, v, d in zip(args, values, duals, strict=True):
         if not isinstance(v, Tensor):
@@ -343,7 +392,11 @@ def _push_forward(op: FunctionOp, args: tuple, level: int) -> Any:
             tangents.append(engine.zeros_for(v._spec) if ctx.materialize_grads else None)
     ctx._in_jvp = True
     try:
-        pushed = op.cls.jvp(ctx, *tangents)
+        if ctx._kept and state.is_grad_enabled():
+            with recorded(ctx, ctx._node()):
+                pushed = op.cls.jvp(ctx, *tangents)
+        else:
+            pushed = op.cls.jvp(ctx, *tangents)
     finally:
         ctx._in_jvp = False
     one = not isinstance(result, tuple)
@@ -379,6 +432,26 @@ def _push_forward(op: FunctionOp, args: tuple, level: int) -> Any:
             )
         out.append(Dual.over(level, r, t))
     return out[0] if one else tuple(out)
+
+
+def _context_of(cls: Any, values: tuple, result: Any) -> Any:
+    """Return the ctx of a call on wrapped values, whose result is known, for its jvp."""
+    if not cls._splits_context():
+        raise RuntimeError(_needs_setup_context())
+    ctx = new(cls._ctx_class)
+    ctx.needs_input_grad = tuple([isinstance(v, Tensor) and v.requires_grad for v in values])
+    before = state.set_grad_enabled(False)
+    try:
+        cls.setup_context(ctx, values, result)
+    finally:
+        state.set_grad_enabled(before)
+    return ctx
+
+
+def _needs_setup_context() -> str:
+    from .function_maps import NO_SETUP_CONTEXT
+
+    return NO_SETUP_CONTEXT
 
 
 def _wrapped(values: tuple) -> bool:

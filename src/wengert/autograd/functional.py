@@ -1,7 +1,8 @@
 """Jacobians, Hessians and their products with vectors, for functions of tensors.
 
 Every function takes `func` and `inputs`, a tensor or a tuple of tensors, and mirrors that structure
-in what it returns. `func` sees fresh tensors, so gradients of captured tensors are not affected.
+in what it returns; what is nested deeper is mirrored too (`functional_trees`). `func` sees fresh
+tensors, so gradients of captured tensors are not affected.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ import numpy as np
 
 from .._missing import getter
 from ..core import state
+from ..core.batch import batched_over, close_batch, open_batch, whole
 from ..core.op import TENSORS
 from ..core.tensor import Tensor, wrap
+from .functional_trees import matrix_over_trees, product_over_trees
 from .run import grad
 
 _HESSIAN_STRICT = (
@@ -160,6 +163,7 @@ def _recording(f: Callable) -> Callable:
 
 
 # ------------------------------------------------------------------- products
+@product_over_trees("outputs", "inputs")
 @_recording
 def vjp(
     func: Callable, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False
@@ -187,6 +191,7 @@ def vjp(
     )
 
 
+@product_over_trees("inputs", "outputs")
 @_recording
 def jvp(
     func: Callable, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False
@@ -239,6 +244,7 @@ def _scalar(many_out: bool, outputs: tuple[Tensor, ...], name: str) -> None:
         )
 
 
+@product_over_trees("inputs", "inputs")
 @_recording
 def vhp(
     func: Callable, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False
@@ -267,6 +273,7 @@ def vhp(
     )
 
 
+@product_over_trees("inputs", "inputs")
 @_recording
 def hvp(
     func: Callable, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False
@@ -297,6 +304,7 @@ def hvp(
 
 
 # ------------------------------------------------------------------- matrices
+@matrix_over_trees(1)
 @_recording
 def jacobian(
     func: Callable,
@@ -313,9 +321,9 @@ def jacobian(
 
     create_graph  make the result differentiable
     strict        RuntimeError instead of zeros where an output does not depend on an input
-    vectorize     accepted: rows are computed one at a time either way
-    strategy      "reverse-mode", a pass per output element, or (with vectorize) "forward-mode",
-                  a pass per input element
+    vectorize     compute all rows of an output in one pass (vmap) rather than one after the other
+    strategy      "reverse-mode", or (with vectorize) "forward-mode", which is the faster one where
+                  there are more outputs than inputs
 
     >>> import wengert as torch
     >>> torch.autograd.functional.jacobian(lambda x: x ** 2, torch.tensor([1., 2.]))
@@ -336,19 +344,24 @@ def jacobian(
             "supported together. Please either set `strict=False` or `vectorize=False`."
         )
     many, inputs = _as_tuple(inputs, "inputs", "jacobian")
-    return _reverse_jacobian(func, many, inputs, create_graph, strict)
+    return _reverse_jacobian(func, many, inputs, create_graph, strict, vectorize=vectorize)
 
 
 def _reverse_jacobian(
     func: Callable, many: bool, inputs: tuple[Tensor, ...], create: bool, strict: bool,
-    of_slope: bool = False,
+    of_slope: bool = False, vectorize: bool = False,
 ) -> Any:  # fmt: skip
     """The Jacobian by reverse mode; `of_slope` says that a Hessian is being computed with it."""
     inputs = _fresh(inputs, create)
     many_out, outputs = _outputs(func(*inputs), "jacobian")
     _need_history(outputs, strict)
     found = tuple(
-        _like(many, _reverse_rows(t, inputs, k, create, strict, of_slope))
+        _like(
+            many,
+            _all_rows(t, inputs, create)
+            if vectorize
+            else _reverse_rows(t, inputs, k, create, strict, of_slope),
+        )
         for k, t in enumerate(outputs)
     )
     return _finished(_like(many_out, found), create)
@@ -358,11 +371,7 @@ def _reverse_rows(
     out: Tensor, inputs: tuple[Tensor, ...], number: int, create: bool, strict: bool, of_slope: bool
 ) -> list[Tensor]:
     """The Jacobians of one output: a reverse pass per element, stacked."""
-    if out.dtype.is_complex:
-        raise RuntimeError(
-            f"grad can be implicitly created only for real scalar outputs but got {out.dtype}; "
-            "take the Jacobians of out.real and out.imag"
-        )
+    _check_real(out)
     rows: list[list[Tensor]] = [[] for _ in inputs]
     used = [False] * len(inputs)
     for k in range(out.numel() if out.requires_grad else 0):
@@ -386,6 +395,37 @@ def _reverse_rows(
         else:
             result.append(wrap(np.stack([g._array for g in rows[i]]).reshape(shape)))
     return result
+
+
+def _check_real(out: Tensor) -> None:
+    if out.dtype.is_complex:
+        raise RuntimeError(
+            f"grad can be implicitly created only for real scalar outputs but got {out.dtype}; "
+            "take the Jacobians of out.real and out.imag"
+        )
+
+
+def _units(t: Tensor) -> Tensor:
+    """Return all unit tensors of the shape of `t`, along a new first dim."""
+    n = t.numel()
+    return wrap(np.eye(n, dtype=t.dtype.np).reshape((n, *t.shape)))
+
+
+def _all_rows(out: Tensor, inputs: tuple[Tensor, ...], create: bool) -> list[Tensor]:
+    """The Jacobians of one output by one batched pass."""
+    _check_real(out)
+    found: Any = [None] * len(inputs)
+    if out.requires_grad and out.numel():
+        found = grad(
+            out, inputs, _units(out), retain_graph=True, create_graph=create, allow_unused=True,
+            is_grads_batched=True,
+        )  # fmt: skip
+    return [
+        wrap(np.zeros((*out.shape, *t.shape), t.dtype.np))
+        if g is None
+        else TENSORS.reshape(g, (*out.shape, *t.shape))
+        for g, t in zip(found, inputs, strict=True)
+    ]
 
 
 def _need_dependence(g: Any, number: int, i: int, create: bool, of_slope: bool) -> None:
@@ -427,43 +467,31 @@ def _forward_jacobian(
             "only implemented for `vectorize=True`."
         )
     many, inputs = _as_tuple(inputs, "inputs", "jacobian")
-    many_out, n_out = False, 0
-    columns: list[list[list[Tensor]]] = []  # [input][element][output]
-    shapes: list[tuple] = []
+    blocks: list[list[Tensor]] = []  # [input][output]
+    many_out = False
     for i, t in enumerate(inputs):
-        columns.append([])
-        for k in range(max(t.numel(), 1) if i == 0 else t.numel()):
-            unit = np.zeros(tuple(t.shape), t.dtype.np)
-            if unit.size:
-                unit.reshape(-1)[k] = 1
+        level = open_batch(t.numel(), "error")
+        try:
             with forward_ad.dual_level():
+                tangent = batched_over(level, _units(t), 0)
                 point = tuple(
-                    forward_ad.make_dual(s, wrap(unit)) if j == i else s.view_as(s)
+                    forward_ad.make_dual(s, tangent) if j == i else s.view_as(s)
                     for j, s in enumerate(inputs)
                 )
                 many_out, outputs = _outputs(func(*point), "jacobian")
                 pairs = [forward_ad.unpack_dual(o) for o in outputs]
-                n_out, shapes = len(outputs), [tuple(o.shape) for o in outputs]
-                columns[-1].append(
-                    [
-                        TENSORS.zeros_like(p.primal).detach() if p.tangent is None else p.tangent
-                        for p in pairs
-                    ]
-                )
-    found = []
-    for j in range(n_out):
-        row = []
-        for i, t in enumerate(inputs):
-            shape = shapes[j] + tuple(t.shape)
-            if t.numel() == 0:
-                row.append(wrap(np.zeros(shape, t.dtype.np)))
-                continue
-            stacked = TENSORS.stack([c[j] for c in columns[i]], len(shapes[j]))
-            row.append(stacked.reshape(shape))
-        found.append(_like(many, row))
+            blocks.append([])
+            for p in pairs:
+                slope = TENSORS.zeros_like(p.primal).detach() if p.tangent is None else p.tangent
+                columns = whole(level, slope, p.primal.ndim)  # the elements of the input come last
+                blocks[-1].append(TENSORS.reshape(columns, (*p.primal.shape, *t.shape)))
+        finally:
+            close_batch(level)
+    found = [_like(many, list(row)) for row in zip(*blocks, strict=True)]
     return _like(many_out, found)
 
 
+@matrix_over_trees(2)
 @_recording
 def hessian(
     func: Callable,

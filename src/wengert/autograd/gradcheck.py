@@ -6,16 +6,25 @@ function; `gradgradcheck` does the same to the gradient. The numbers are in grad
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import types
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
+from ..core import engine
+from ..core.node import PORT, Parts
 from ..core.tensor import Tensor, wrap
+from . import gradcheck_batched
 from . import gradcheck_jacobian as jac
+from .gradcheck_legacy import (
+    get_analytical_jacobian,
+    get_numerical_jacobian,
+    get_numerical_jacobian_wrt_specific_input,
+)
 from .run import grad
 
 
@@ -71,8 +80,9 @@ def gradcheck(
     check_grad_dtypes     gradients must have the dtype of their inputs
     check_forward_ad      also check forward mode; check_backward_ad=False leaves out reverse mode
     fast_mode             compare u^T J v for random u, v instead of all of J
-    check_batched_grad, check_batched_forward_grad
-                          need vmap: NotImplementedError if true
+    check_batched_grad    also compare backward of several cotangents at once (vmap) with each alone
+    check_batched_forward_grad
+                          the same of forward mode; needs check_forward_ad
     masked                about sparse tensors: without effect
 
     >>> import wengert as torch
@@ -84,12 +94,14 @@ def gradcheck(
         raise AssertionError(
             "Expected at least one of check_forward_ad or check_backward_ad to be True"
         )
-    for flag, name in (
-        (check_batched_grad, "check_batched_grad"),
-        (check_batched_forward_grad, "check_batched_forward_grad"),
-    ):
-        if flag:
-            raise NotImplementedError(f"gradcheck: {name}=True is not available in wengert yet")
+    if check_batched_grad and not check_backward_ad:
+        raise AssertionError(
+            "Setting check_batched_grad=True requires check_backward_ad to be True"
+        )
+    if check_batched_forward_grad and not check_forward_ad:
+        raise AssertionError(
+            "Setting check_batched_forward_grad=True requires check_forward_ad to be True"
+        )
     check = _Check(func, inputs, eps, atol, rtol)
     try:
         check.outputs_now()
@@ -97,10 +109,18 @@ def gradcheck(
             return check.expect_no_slope()
         if check_backward_ad:
             check.reverse(fast_mode, nondet_tol, check_grad_dtypes)
+        if check_forward_ad:
+            check.forward(fast_mode, check_grad_dtypes)
+            if check_undefined_grad:
+                check.missing_tangents()
+        if check_batched_forward_grad:
+            gradcheck_batched.forward(check, GradcheckError)
+        if check_backward_ad:
+            if check_batched_grad:
+                gradcheck_batched.reverse(check.outputs, check.points, GradcheckError)
+            check.proportional()
             if check_undefined_grad:
                 check.missing_cotangents()
-        if check_forward_ad:
-            check.forward(fast_mode)
     except GradcheckError:
         if raise_exception:
             raise
@@ -114,6 +134,7 @@ class _Check:
     def __init__(self, func: Callable, inputs: Any, eps: float, atol: float, rtol: float) -> None:
         self.inputs = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
         self.func, self.eps, self.atol, self.rtol = func, eps, atol, rtol
+        self.error, self.check_tangent_dtypes = GradcheckError, False
         self.where = [
             k for k, t in enumerate(self.inputs) if isinstance(t, Tensor) and t.requires_grad
         ]
@@ -197,8 +218,8 @@ class _Check:
             a, again = rows[0][i], rows[1][i]
             if check_dtypes and a.dtype is not None and a.dtype != t.dtype.np:
                 raise GradcheckError(
-                    f"Gradient of output {j} with respect to input {k} has dtype {a.dtype}, the "
-                    f"input has {t.dtype}"
+                    f"Gradient has dtype mismatch: that of output {j} with respect to input {k} is "
+                    f"{a.dtype}, the input is {t.dtype}"
                 )
             if fast:
                 u = jac.unit_like(t._array, i)
@@ -234,43 +255,50 @@ class _Check:
             text + _FAST_NOTE.format(wrap(n), wrap(a), np.abs(n - a).max(initial=0))
         )
 
-    def missing_cotangents(self) -> None:
-        """Backward must cope with outputs that nothing arrives at, and send zeros to zeros."""
-
-        def ones(t: Tensor) -> Tensor:
-            return wrap(np.ones(t._array.shape, t._array.dtype))
-
-        results = self.run()
-        outputs = tuple(results[k] for k in self.with_history)
-        zeros = [wrap(np.zeros(t._array.shape, t._array.dtype)) for t in outputs]
-        for g in grad(outputs, self.points, zeros, retain_graph=True, allow_unused=True):
+    def proportional(self) -> None:
+        """Backward must send zero cotangents to zeros."""
+        zeros = [wrap(np.zeros(t._array.shape, t._array.dtype)) for t in self.outputs]
+        for g in grad(self.outputs, self.points, zeros, retain_graph=True, allow_unused=True):
             if g is not None and np.any(g._array != 0):
                 raise GradcheckError(
-                    "Expected all inputs' grads to be undefined or zero when all output grads are "
-                    "undefined or zero. A backward must be linear in its cotangents: no constants "
-                    "added, and None accepted for outputs that nothing arrives at."
+                    "backward not multiplied by grad_output: it must be linear in its cotangents, "
+                    "no constants added"
                 )
+
+    def missing_cotangents(self) -> None:
+        """Backward must cope with outputs that nothing arrives at."""
+        results = self.run()
+        outputs = tuple(results[k] for k in self.with_history)
+        with _undefined("every output"):
+            for t in outputs:
+                self._nothing_arrives(t)
         if len(outputs) < 2:
             return
         for k in range(len(outputs)):
             others = [t for i, t in enumerate(outputs) if i != k]
-            try:
-                grad(
-                    others,
-                    self.points,
-                    [ones(t) for t in others],
-                    retain_graph=True,
-                    allow_unused=True,
-                )
-            except Exception as error:
-                raise GradcheckError(
-                    "Expected backward function to handle undefined output grads: with no gradient "
-                    f"for output {k} it raised {type(error).__name__}: {error}"
-                ) from error
+            ones = [wrap(np.ones(t._array.shape, t._array.dtype)) for t in others]
+            with _undefined(f"output {k}"):
+                grad(others, self.points, ones, retain_graph=True, allow_unused=True)
+
+    def _nothing_arrives(self, t: Tensor) -> None:
+        """Run a custom function behind an output on cotangents that are all missing."""
+        n: Any = t._edge
+        k, count = n.rest if n.op is PORT else (0, 1)
+        n = n.edges[0] if n.op is PORT else n
+        if k or getattr(n.op, "kind", "") != "function":
+            return
+        wanted = [p._edge for p in self.points if p._edge is not None]
+        found = engine.run([(n, Parts([None] * count))], inputs=wanted, retain=True)
+        if any(np.any(g != 0) for g in found.values()):
+            raise GradcheckError(
+                "Expected all input grads to be undefined or zero when all output grads are "
+                f"undefined or zero; {n.name()} returned others where nothing had arrived."
+            )
 
     # ---------------------------------------------------------------- forward mode
-    def forward(self, fast: bool) -> None:
+    def forward(self, fast: bool, check_dtypes: bool) -> None:
         """Compare forward mode with differences."""
+        self.check_tangent_dtypes = check_dtypes
         for j, out in enumerate(self.outputs):
             for part, prefix in jac.parts_of(out.dtype):
                 for i, (k, t) in enumerate(zip(self.where, self.points, strict=True)):
@@ -288,8 +316,39 @@ class _Check:
                         if not jac.close(a, n, self.rtol, self.atol):
                             raise GradcheckError(prefix + _mismatch(j, k, n, a, _FORWARD))
 
+    def missing_tangents(self) -> None:
+        """An input without a tangent must count as one whose tangent is zero."""
+        tangents = [
+            wrap(jac.unit_like(t._array, i).astype(t._array.dtype))
+            for i, t in enumerate(self.points)
+        ]
+        for i, k in enumerate(self.where):
+            zeros = wrap(np.zeros_like(tangents[i]._array))
+            with_zeros = jac.push_all(self, [*tangents[:i], zeros, *tangents[i + 1 :]])
+            without = jac.push_all(self, [*tangents[:i], None, *tangents[i + 1 :]])
+            for j, (a, b) in enumerate(zip(with_zeros, without, strict=True)):
+                if not np.allclose(a, b):
+                    raise GradcheckError(
+                        f"Mismatch in tangent values for output with index: {j} when input {k} has "
+                        f"an undefined tangent value. Got: {wrap(b)} but expected: {wrap(a)}"
+                    )
+
 
 _FORWARD = " computed with forward mode"
+
+
+@contextlib.contextmanager
+def _undefined(what: str) -> Iterator[None]:
+    """Turn an exception into one that says that a gradient was missing."""
+    try:
+        yield
+    except GradcheckError:
+        raise
+    except Exception as error:
+        raise GradcheckError(
+            "Expected backward function to handle undefined output grads: with no gradient for "
+            f"{what} it raised {type(error).__name__}: {error}"
+        ) from error
 
 
 def _mismatch(j: int, k: int, numerical: Any, analytical: Any, mode: str) -> str:
@@ -337,6 +396,12 @@ def gradgradcheck(
         raise AssertionError(
             "Expected at least one of check_fwd_over_rev or check_rev_over_rev to be True"
         )
+    for flag, name in (
+        (check_undefined_grad, "check_undefined_grad"),
+        (check_batched_grad, "check_batched_grad"),
+    ):
+        if flag and not check_rev_over_rev:
+            raise AssertionError(f"Setting {name}=True requires check_rev_over_rev to be True")
     inputs = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
     first = _differentiable(func(*inputs))
     if grad_outputs is None:
@@ -394,4 +459,7 @@ class _CallableModule(types.ModuleType):
 
 sys.modules[__name__].__class__ = _CallableModule
 
-__all__ = ["GradcheckError", "gradcheck", "gradgradcheck"]
+__all__ = [
+    "GradcheckError", "get_analytical_jacobian", "get_numerical_jacobian",
+    "get_numerical_jacobian_wrt_specific_input", "gradcheck", "gradgradcheck",
+]  # fmt: skip

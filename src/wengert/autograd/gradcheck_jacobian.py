@@ -7,7 +7,7 @@ complex z is dL/dRe z + i dL/dIm z, so a complex input has one (complex) row per
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -74,6 +74,15 @@ def _difference(values: Callable, x: np.ndarray, index: tuple, step: complex) ->
         below = values()
     finally:
         x[index] = before
+    for a, b in zip(above, below, strict=True):
+        for what in ("dtype", "shape"):
+            one, other = getattr(wrap(a), what), getattr(wrap(b), what)
+            if one != other:
+                raise AssertionError(
+                    f"Expected `func` to return outputs with the same {what} when inputs are "
+                    f"perturbed on index {index} by {np.abs(step)}, but got: {what}s {one} and "
+                    f"{other}."
+                )
     return [(a - b) / (2 * np.abs(step)) for a, b in zip(above, below, strict=True)]
 
 
@@ -147,14 +156,23 @@ def analytical(
 
 
 def push(check: Any, i: int, tangent: np.ndarray) -> list[np.ndarray]:
-    """The tangents of all outputs for a tangent of the i-th point."""
+    """The tangents of all outputs for a tangent of the i-th point, the others' being zero."""
+    zeros = [wrap(np.zeros_like(t._array)) for t in check.points]
+    zeros[i] = wrap(tangent.astype(zeros[i]._array.dtype))
+    return push_all(check, zeros)
+
+
+def push_all(check: Any, tangents: Sequence[Tensor | None]) -> list[np.ndarray]:
+    """The tangents of all outputs for tangents of all points (None: a point without one)."""
     from . import forward_ad
 
-    t = check.points[i]
     args = list(check.inputs)
     with forward_ad.dual_level():
-        dual = forward_ad.make_dual(t.detach(), wrap(tangent.astype(t._array.dtype)))
-        args[check.where[i]] = dual.requires_grad_()  # forward over reverse asks for its gradient
+        for k, t, tangent in zip(check.where, check.points, tangents, strict=True):
+            value = t.detach()
+            if tangent is not None:
+                value = forward_ad.make_dual(value, tangent)
+            args[k] = value.requires_grad_()  # forward over reverse asks for its gradient
         result = check.func(*args)
         results = result if isinstance(result, tuple | list) else (result,)
         floats = [r for r in results if r.dtype.is_floating_point or r.dtype.is_complex]
@@ -162,6 +180,12 @@ def push(check: Any, i: int, tangent: np.ndarray) -> list[np.ndarray]:
         for k in check.with_history:
             value, slope = forward_ad.unpack_dual(floats[k])
             array = value._array
+            if (
+                slope is not None
+                and check.check_tangent_dtypes
+                and slope.dtype.is_complex != value.dtype.is_complex
+            ):
+                raise check.error("Forward AD gradient has dtype mismatch.")
             found.append(np.zeros(array.shape, array.dtype) if slope is None else slope._array)
     return found
 

@@ -9,55 +9,11 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
-from ..core import engine, state
 from ..core.hooks import RemovableHandle
-from ..core.node import Node
 from ..core.tensor import Tensor
+from . import backward_run
 
 _lock = threading.Lock()
-
-
-class _Thread(threading.local):
-    run: Run | None = None  # the innermost backward run of a thread
-
-
-_thread = _Thread()
-
-
-class Run:
-    """One backward run: where it starts and ends, and what hooks have noted during it."""
-
-    def __init__(self, roots: list[tuple[Node, Any]], inputs: list[Node]) -> None:
-        self.roots, self.inputs = [n for n, _ in roots], inputs
-        self.notes: dict[Any, Any] = {}
-        self._outer: Run | None = None
-        self._reached: set[Node] | None = None
-
-    def __enter__(self) -> None:
-        self._outer, _thread.run = _thread.run, self
-
-    def __exit__(self, *exc: object) -> None:
-        _thread.run = self._outer
-
-    def reaches(self, edge: Node) -> bool:
-        """Return True if a cotangent may arrive at this edge in this run."""
-        if self._reached is None:
-            if self.inputs:
-                want = set(self.inputs)
-                self._reached = engine._on_the_way(self.roots, want) | want
-            else:
-                self._reached = _below(self.roots)
-        return edge in self._reached
-
-
-def _below(roots: list[Node]) -> set[Node]:
-    visited, stack = set(roots), list(roots)
-    while stack:
-        for e in stack.pop().edges:
-            if e is not None and e not in visited:
-                visited.add(e)
-                stack.append(e)
-    return visited
 
 
 class _MultiHandle(RemovableHandle):
@@ -107,7 +63,7 @@ def register_multi_grad_hook(
         edges = [t._edge for t in tensors]
         hooks = _Last(fn, edges)
         handles = tuple([t.register_hook(hooks.of(k)) for k, t in enumerate(tensors)])
-    state.WATCH_RUNS = Run
+    backward_run.watch()
     return _MultiHandle(handles)
 
 
@@ -116,7 +72,7 @@ def _first(fn: Callable[[Tensor], None]) -> Callable[[Tensor], None]:
     key = object()
 
     def hook(grad: Tensor) -> None:
-        run = _thread.run
+        run = backward_run.current()
         if run is None:  # a run that had begun before the registration
             return
         with _lock:
@@ -137,7 +93,7 @@ class _Last:
         """Return the hook of the k-th tensor."""
 
         def hook(grad: Tensor) -> None:
-            run = _thread.run
+            run = backward_run.current()
             if run is None:  # a run that had begun before the registration
                 return
             if self not in run.notes:

@@ -230,7 +230,7 @@ class _Calls(state.Mode):
 
     def call(self, op: Any, args: tuple, params: tuple) -> Any:
         recorder = self.recorder
-        span = recorder.open(_name(op, params), CALL)
+        span = recorder.open(call_name(op, params), CALL)
         if recorder.shapes:
             _describe(span, args, params)
         if recorder.memory:
@@ -298,8 +298,8 @@ class _Called(NamedTuple):
 _PRIVATE = frozenset(("to_copy", "unsafe_view", "reshape_alias", "softmax", "log_softmax"))
 
 
-def _name(op: Any, params: tuple) -> str:
-    """The name of a call: PyTorch's name of the op, read off the name of its node.
+def call_name(op: Any, params: tuple) -> str:
+    """Return the name of a call: PyTorch's name of the op, read off the name of its node.
 
     MulBackward0 is aten::mul, whichever of the rows that multiply ran.
     """

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import numpy as np
 
-from ..core import engine, state
+from ..core import engine, state, tree
+from ..core.batch import batched_over, close_batch, open_batch, whole
 from ..core.node import Node
 from ..core.tensor import Tensor, wrap
 from .gradient_edge import GradientEdge
+from .nesting import flat, flat_pair, is_edge, is_nested
 
 K = TypeVar("K")
 
@@ -91,9 +93,10 @@ def _roots(tensors: tuple, grads: Any, create: bool) -> list[tuple[Node, Any]]:
     return roots
 
 
-def _tensor_mode(tensors: tuple, create: bool) -> bool:
-    """Wrapped values (duals) can only be pulled over tensors."""
-    return create or any(isinstance(t, Tensor) and not t._spec.plain for t in tensors)
+def _tensor_mode(tensors: tuple, create: bool, grads: Any = None) -> bool:
+    """Wrapped values (duals, batches) can only be pulled over tensors."""
+    given = (grads,) if grads is None or isinstance(grads, Tensor) else tuple(grads)
+    return create or any(isinstance(t, Tensor) and not t._spec.plain for t in (*tensors, *given))
 
 
 def backward(
@@ -131,12 +134,17 @@ def backward(
                 "`backward()`. Please only use `grad_tensors`."
             )
         grad_tensors = grad_variables
-    if isinstance(inputs, dict):
-        inputs = tuple(inputs.values())
+    if state.in_transform():
+        raise RuntimeError(
+            "backward() called inside a functorch transform. This is not supported, please use "
+            "functorch.grad or functorch.vjp instead or call backward() outside of functorch "
+            "transforms; here they are torch.func.grad and torch.func.vjp"
+        )
     if inputs is not None:
-        inputs = _as_sequence(inputs)
+        inputs = flat(inputs)[0] if is_nested(inputs) else _as_sequence(inputs)
         if not inputs:
             raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
+    tensors, grad_tensors = flat_pair(tensors, grad_tensors)
     tensors = _as_sequence(tensors)
     retain = create_graph if retain_graph is None else retain_graph
     over_tensors = _tensor_mode(tensors, create_graph)
@@ -162,15 +170,18 @@ def backward(
         state.set_grad_enabled(before)
 
 
-def _wanted(t: Any, k: int) -> Node:
+def _wanted(t: Any, k: int, paths: list[str] | None = None) -> Node:
     if isinstance(t, GradientEdge):
         return t.edge
     if not isinstance(t, Tensor):
-        raise TypeError(f"inputs must be Tensors, but entry {k} is {type(t).__name__}")
+        where = f"entry {k}" if paths is None else paths[k]
+        raise TypeError(f"inputs must be Tensors, but {where} is {type(t).__name__}")
     if t._edge is None:
+        from .naming import called
+
         raise RuntimeError(
-            f"One of the differentiated Tensors does not require grad: inputs[{k}], of shape "
-            f"{list(t.shape)}; call requires_grad_() on it before it is used"
+            "One of the differentiated Tensors does not require grad: "
+            f"{called(t, k, paths)}; call requires_grad_() on it before it is used"
         )
     return t._edge
 
@@ -208,8 +219,8 @@ def grad(
 
     Entry k is the sum over outputs of (grad_output)^T (d output / d inputs[k]), of the shape of
     inputs[k]; None for an unused input if `allow_unused`, zeros if `materialize_grads`. A dict of
-    inputs gives a dict. With `is_grads_batched`, grad_outputs has a leading batch dim and so have
-    the results.
+    inputs gives a dict, any nesting of dicts, lists and tuples the same nesting. With
+    `is_grads_batched`, grad_outputs has a leading batch dim and so have the results.
 
     >>> import wengert as torch
     >>> x = torch.tensor(3., requires_grad=True)
@@ -217,13 +228,6 @@ def grad(
     >>> g, torch.autograd.grad(g, x)
     (tensor(27., grad_fn=<MulBackward0>), (tensor(18.),))
     """
-    if isinstance(inputs, dict):
-        names = list(inputs)
-        found = grad(
-            outputs, tuple(inputs.values()), grad_outputs, retain_graph, create_graph, only_inputs,
-            allow_unused, is_grads_batched, materialize_grads,
-        )  # fmt: skip
-        return dict(zip(names, found, strict=True))
     if materialize_grads and allow_unused is False:
         raise ValueError(
             "Expected allow_unused to be True or not passed when materialize_grads=True, but got: "
@@ -238,15 +242,24 @@ def grad(
             FutureWarning,
             stacklevel=2,
         )
+    spec: Any = None
+    paths: list[str] | None = None
+    if is_nested(inputs):
+        from . import naming
+
+        paths = naming.paths(inputs, "inputs", is_edge)
+        inputs, spec = flat(inputs)
+    outputs, grad_outputs = flat_pair(outputs, grad_outputs)
     outputs, inputs = _as_sequence(outputs), _as_sequence(inputs)
     if not inputs:
         raise RuntimeError("`inputs` argument to `grad()` cannot be empty.")
     if is_grads_batched:
-        return _batched(outputs, inputs, grad_outputs, retain_graph, create_graph, allow_unused, materialize_grads)
+        found = _batched(outputs, inputs, grad_outputs, retain_graph, create_graph, allow_unused, materialize_grads)
+        return found if spec is None else tree.unflatten(list(found), spec)
     retain = create_graph if retain_graph is None else retain_graph
-    over_tensors = _tensor_mode(outputs, create_graph)
+    over_tensors = _tensor_mode(outputs, create_graph, grad_outputs)
     roots = _roots(outputs, grad_outputs, over_tensors)
-    wanted = [_wanted(t, k) for k, t in enumerate(inputs)]
+    wanted = [_wanted(t, k, paths) for k, t in enumerate(inputs)]
     before = state.set_grad_enabled(create_graph)
     try:
         caught = engine.run(roots, inputs=wanted, retain=retain, create=over_tensors)
@@ -255,11 +268,7 @@ def grad(
             g = caught.get(e)
             if g is None:
                 if not allow_unused:
-                    raise RuntimeError(
-                        f"The differentiated Tensor at index {k} appears to not have been used in "
-                        "the graph. Set allow_unused=True if this is the desired behavior. It is a "
-                        f"tensor of shape {list(t.shape)}."
-                    )
+                    raise _unused(inputs, wanted, caught, k, paths)
                 results.append(engine.zeros_for(t._spec) if materialize_grads else None)
                 continue
             if isinstance(t, Tensor):
@@ -267,7 +276,20 @@ def grad(
             results.append(g if isinstance(g, Tensor) else _own_tensor(g, roots))
     finally:
         state.set_grad_enabled(before)
-    return tuple(results)
+    return tuple(results) if spec is None else tree.unflatten(results, spec)
+
+
+def _unused(inputs: tuple, wanted: list, caught: dict, k: int, paths: Any) -> RuntimeError:
+    """Name every input that the outputs don't depend on; the first is number k."""
+    from .naming import called
+
+    unused = [j for j, e in enumerate(wanted) if caught.get(e) is None]
+    named = "; ".join(called(inputs[j], j, paths) for j in unused)
+    return RuntimeError(
+        f"The differentiated Tensor at index {k} appears to not have been used in the graph. Set "
+        f"allow_unused=True if this is the desired behavior. No output depends on {named}: "
+        "allow_unused=True gives None for it, materialize_grads=True gives zeros."
+    )
 
 
 def _own_tensor(g: Any, roots: list) -> Tensor:
@@ -282,25 +304,23 @@ def _batched(
     outputs: tuple, inputs: tuple, grad_outputs: Any, retain_graph: Any, create_graph: bool,
     allow_unused: bool, materialize: bool,
 ) -> tuple:  # fmt: skip
-    """One run for each entry of the leading dim of grad_outputs, stacked."""
-    from ..core.op import TENSORS
-
-    given = (grad_outputs,) if isinstance(grad_outputs, Tensor) else tuple(grad_outputs)
-    count = next(g.shape[0] for g in given if g is not None)
-    rows = []
-    for k in range(count):
-        last = k == count - 1
-        rows.append(
-            grad(
-                outputs, inputs, [None if g is None else g[k] for g in given],
-                retain_graph=(retain_graph or create_graph) if last else True,
-                create_graph=create_graph, allow_unused=allow_unused, materialize_grads=materialize,
-            )
-        )  # fmt: skip
-    return tuple(
-        None if column[0] is None else TENSORS.stack(list(column), 0)
-        for column in zip(*rows, strict=True)
-    )
+    """One run for all entries of the leading dim of grad_outputs, under vmap."""
+    given = (grad_outputs,) if isinstance(grad_outputs, Tensor) else tuple(grad_outputs or ())
+    sizes = [g.shape[0] for g in given if isinstance(g, Tensor) and g.ndim]
+    if not sizes:
+        raise RuntimeError(
+            "is_grads_batched=True takes grad_outputs whose leading dim counts the gradients, but "
+            "there are none"
+        )
+    level = open_batch(sizes[0], "error")
+    try:
+        rows = [batched_over(level, g, 0) if isinstance(g, Tensor) else g for g in given]
+        found = grad(
+            outputs, inputs, rows, retain_graph, create_graph, True, allow_unused, False, materialize
+        )
+        return tuple([None if g is None else whole(level, g, 0) for g in found])
+    finally:
+        close_batch(level)
 
 
 def _backward(
@@ -330,6 +350,7 @@ def _backward(
         and s.cpu
         and s.numel == 1
         and not s.dtype.is_complex
+        and not state.in_transform()
     ):  # a real loss: nothing to check
         one = _ones[s.np.char].copy() if not s.shape and s.np.char in _ones else np.ones(s.shape, s.np)
         before = state.set_grad_enabled(False)

@@ -57,6 +57,11 @@ _saving = _Saving()
 _inside = 0  # how many pairs are active, in all threads
 
 
+def active_pair() -> Pair | None:
+    """Return the pair that what this thread saves now is handed to, or None."""
+    return _thread.pairs[-1] if _thread.pairs else None
+
+
 def _push(pair: Pair) -> None:
     global _inside
     if _thread.refusal is not None:

@@ -8,9 +8,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from math import isnan
 from typing import Any
 
+import numpy as np
+
 from ..core import state
+from ..core.errors import described
+from ..core.tensor import Tensor, wrap
 
 _lock = threading.Lock()
 
@@ -33,9 +38,9 @@ class Watcher:
         else:
             add(leaf, g, create)
 
-    def explain(self, node: Any) -> bool:
-        """Say what is known about a node that can't run; return True if something was said."""
-        return self.outer is not None and self.outer.explain(node)
+    def explain(self, node: Any) -> str:
+        """Say what is known about a node that can't run; return what was said, if anything."""
+        return "" if self.outer is None else self.outer.explain(node)
 
 
 def push(watcher: Watcher) -> None:
@@ -57,3 +62,31 @@ def pop(watcher: Watcher) -> None:
             if inner is not None:
                 inner.outer = watcher.outer
         watcher.outer = None
+
+
+# ------------------------------------------------------------------- looking at cotangents
+def counts(g: Any) -> str:
+    """Say of a cotangent which tensor it is and how many of its elements are NaN and Inf."""
+    if g.__class__.__name__ == "Parts":
+        return ", ".join("None" if i is None else counts(i) for i in g.items)
+    t = g if isinstance(g, Tensor) else wrap(np.asarray(g))
+    a = t._array
+    if a.dtype.kind not in "fc":
+        return described(t)
+    found = [f"{n} {w}" for w, n in (("nan", np.isnan(a).sum()), ("inf", np.isinf(a).sum())) if n]
+    return f"{described(t)}, {' and '.join(found) if found else 'all finite'}"
+
+
+def has_nan(c: Any) -> bool:
+    """Return True if a cotangent (an array, a tensor, or `Parts`) has a NaN."""
+    a = c._array if isinstance(c, Tensor) else c
+    if a.__class__ is np.ndarray:
+        kind = a.dtype.char
+        if (
+            kind == "f" or kind == "d"
+        ):  # a sum of squares is NaN where an element is: no temporaries
+            return isnan(np.vdot(a, a))
+        return a.dtype.kind in "fc" and bool(np.isnan(a).any())
+    if a.__class__.__name__ == "Parts":
+        return any(i is not None and has_nan(i) for i in a.items)
+    return bool(np.isnan(a).any())

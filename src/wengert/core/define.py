@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from .batching import aligned
 from .op import ARRAYS, TABLE, TENSORS, Op
 from .record import bind, hot1, hot2, view1, warm1, warm2, warm3
 
@@ -103,9 +104,16 @@ def _many(op: Op, count: int) -> Any:
     return {1: call1, 2: call2}.get(count, call)
 
 
-def plain(schema: str, kernel: Callable, *, promote: str | None = "same") -> Any:
-    """Define an op without derivatives (comparisons, integer results): its result is a constant."""
-    op = Op("plain", schema, kernel, {}, promote=promote)
+def plain(
+    schema: str, kernel: Callable, *, promote: str | None = "same", batch: Callable | None = None
+) -> Any:
+    """Define an op without derivatives (comparisons, integer results): its result is a constant.
+
+    One without parameters works element by element unless `batch` says otherwise.
+    """
+    op = Op("plain", schema, kernel, {}, promote=promote, batch=batch)
+    if batch is None and not op.params and not op.variadic:
+        op.batch = aligned
     count = len(op.inputs)
     if count == 1 and promote is None and not op.variadic:
 

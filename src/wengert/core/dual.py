@@ -32,19 +32,27 @@ class Wrapper(Tensor):
     note: Any
 
     @classmethod
-    def over(cls, level: int, value: Tensor, note: Any = None, shape: tuple | None = None) -> Any:
+    def over(cls, level: int, value: Tensor, note: Any = None) -> Any:
         """Wrap `value` at a level; `note` is what this kind of wrapper knows about it."""
         self = new(cls)
         self.level, self.value, self.note = level, value, note
-        self._array, self._edge, self._ext = value._array, None, None
-        self._spec = value._spec.wrapped(shape)
+        self._edge = self._ext = None
+        self._spec = value._spec.wrapped()
         return self
 
     def _share(self, edge: Node | None) -> Any:
         t = new(self.__class__)
         t.level, t.value, t.note = self.level, self.value, self.note
-        t._array, t._spec, t._edge, t._ext = self._array, self._spec, edge, None
+        t._spec, t._edge, t._ext = self._spec, edge, None
         return t
+
+    @property
+    def _array(self) -> Any:  # type: ignore[override]
+        return self.value._array
+
+    @_array.setter
+    def _array(self, array: Any) -> None:
+        self.value._array = array
 
     def _value(self) -> Tensor:
         return self.value._value()
@@ -61,6 +69,13 @@ class Wrapper(Tensor):
     def interpret(self, op: Any, args: list, params: tuple) -> Any:
         """Run `op` on arguments of which at least one is wrapped at this level."""
         raise NotImplementedError
+
+
+def innermost(t: Tensor) -> Any:
+    """Return the array under all wrappers (of a batch: of all examples), to look at its memory only."""
+    while not t._spec.plain:
+        t = t.value  # type: ignore[attr-defined]
+    return t._array
 
 
 class Dual(Wrapper):
@@ -211,4 +226,4 @@ def _zeros(x: Tensor) -> Tensor:
     return TENSORS.zeros_like(x)
 
 
-__all__ = ["Dual", "Wrapper", "close_level", "is_open", "open_level", "push_forward", "share"]
+__all__ = ["Dual", "Wrapper", "close_level", "innermost", "is_open", "open_level", "push_forward", "share"]

@@ -113,3 +113,11 @@ def stale_save(
         f"version {expected} instead. {hint} The tensor is {label} of {node}.{changed} Use the "
         "out-of-place form of that write, or clone() the tensor before it."
     )
+
+
+REQUIRES_GRAD_INSIDE = (
+    "You are attempting to call Tensor.requires_grad_() (or perhaps using torch.autograd.functional.* "
+    "APIs) inside of a function being transformed by a functorch transform. This is unsupported, "
+    "please attempt to use the functorch transforms (e.g. grad, vjp, jacrev, jacfwd, hessian) or call "
+    "requires_grad_() outside of a function being transformed instead."
+)

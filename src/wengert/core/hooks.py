@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from . import state
+from . import errors, state
 from .op import TENSORS
 from .tensor import Tensor, extra_of, wrap
 
@@ -54,7 +54,7 @@ class Hooks:
     accumulated  hook(leaf) after the leaf's `.grad` was written
     """
 
-    __slots__ = ("accumulated", "metadata", "post", "pre", "retained", "tensor", "trace")
+    __slots__ = ("accumulated", "metadata", "post", "pre", "retained", "tensor")
 
     def __init__(self) -> None:
         self.tensor: OrderedDict | None = None
@@ -63,7 +63,6 @@ class Hooks:
         self.post: OrderedDict | None = None
         self.accumulated: OrderedDict | None = None
         self.metadata: dict = {}
-        self.trace: Any = None  # where the forward call was (anomaly mode)
 
     def add(self, kind: str, fn: Any) -> RemovableHandle:
         """Register `fn` among the hooks of one kind."""
@@ -113,6 +112,12 @@ def _checked(t: Tensor, result: Any, hook: Any) -> Tensor:
     if t is not None and tuple(result.shape) != tuple(t.shape):
         name = getattr(hook, "__name__", type(hook).__name__)
         raise RuntimeError(f"hook '{name}' has changed the size of value")
+    if t is not None and result.dtype is not t.dtype:
+        name = getattr(hook, "__name__", type(hook).__name__)
+        raise RuntimeError(
+            f"hook '{name}' has changed the type of value (was {errors.type_name(t)} got "
+            f"{errors.type_name(result)})"
+        )
     return result
 
 

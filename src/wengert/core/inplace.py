@@ -287,12 +287,16 @@ def _stale(n: Node, t: Tensor, s: Storage, label: str | None) -> None:
             k = e.rest[0] if e.op is PORT else 0
             main = e.edges[0] if e.op is PORT else e
             origin = f"{k} of {public_name(main).removesuffix('0').removesuffix('Backward')}"
-    raise RuntimeError(
+    explained = "" if state.ANOMALY is None else state.ANOMALY.explain(n)
+    error = RuntimeError(
         errors.stale_save(
             t, origin, s.version, s.version_at(n.seq + (label is None)), name, place(s.where),
-            state.ANOMALY is not None and state.ANOMALY.explain(n), said,
+            bool(explained), said,
         )
     )  # fmt: skip
+    if explained:
+        error.add_note(explained)
+    raise error
 
 
 # ------------------------------------------------------------------- out=

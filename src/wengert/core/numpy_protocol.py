@@ -46,6 +46,8 @@ def numpy(self: Tensor, *, force: bool = False) -> np.ndarray:
             "Cannot access data pointer of Tensor inside a transform (vmap, grad, ...): its values "
             "are not an array of its own. Return the tensor from the function first."
         )
+    if state.MODE is not None:
+        state.MODE.exported(self)
     return self._array.view()
 
 
@@ -136,7 +138,10 @@ def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None
         raise ValueError(
             "from_dlpack: tensors with negative strides are not supported; copy the array first"
         )
-    return wrap(array)
+    t = wrap(array)
+    if state.MODE is not None:
+        state.MODE.imported(t)
+    return t
 
 
 def _negative_strides(array: np.ndarray) -> bool:
@@ -369,9 +374,12 @@ def _on_arrays(
 
 def _wrapped(result: Any) -> Any:
     try:
-        return wrap(result)
+        t = wrap(result)
     except TypeError:  # a dtype that tensors do not have
         return result
+    if state.MODE is not None:
+        state.MODE.imported(t)
+    return t
 
 
 public("Tensor", name="__array_ufunc__")(_array_ufunc)

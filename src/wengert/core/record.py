@@ -325,6 +325,12 @@ def evaluate(op: Any, args: Any, params: tuple) -> Any:
     return _record(op, args, params, result)
 
 
+def evaluate_known(op: Any, args: tuple, params: tuple, result: Any) -> Any:
+    """Record one call whose result is known: `result` is constant, and a tuple for several outputs."""
+    ready = _uniform(op, args) if op.promote is not None and op.outputs == 1 and not op.variadic else None
+    return _record(op, _as_tensors(op, args) if ready is None else ready, params, result)
+
+
 _SYMBOLS = {
     "add": ("radd", "+"), "sub": ("rsub", "-"), "mul": ("rmul", "*"), "div": ("rtruediv", "/"),
     "floor_divide": ("rfloordiv", "//"), "remainder": ("rmod", "%"), "pow_tensor": ("rpow", "**"),

@@ -25,6 +25,8 @@ _lock = threading.Lock()
 class _ThreadState(threading.local):
     grad = True
     inference = False
+    batch: Any = None  # the innermost running vmap
+    transforms = 0  # how many transforms of functions are running (grad, vjp, jvp, vmap ...)
 
 
 _thread = _ThreadState()
@@ -58,6 +60,31 @@ def set_inference(flag: bool) -> bool:
     return before
 
 
+def current_batch() -> Any:
+    """Return the innermost running vmap of this thread, or None."""
+    return _thread.batch
+
+
+def set_batch(level: Any) -> None:
+    """Make a vmap the innermost one of this thread."""
+    _thread.batch = level
+
+
+def in_transform() -> bool:
+    """Return True inside a function that a transform (grad, jvp, vmap ...) is running."""
+    return _thread.transforms > 0
+
+
+def depth_of_transforms() -> int:
+    """Return how many transforms are running in this thread, one inside the other."""
+    return _thread.transforms
+
+
+def enter_transform(by: int) -> None:
+    """Count a transform that begins (1) or ends (-1)."""
+    _thread.transforms += by
+
+
 class Mode:
     """Something that watches or changes every call; subclasses override `call`.
 
@@ -76,6 +103,16 @@ class Mode:
         if outer is not None:
             return outer.call(op, args, params)
         return op.evaluate(args, params)
+
+    def exported(self, t: Any) -> None:
+        """Note that the values of a tensor are handed to NumPy."""
+        if self.outer is not None:
+            self.outer.exported(t)
+
+    def imported(self, t: Any) -> None:
+        """Note that a tensor was made of a NumPy array."""
+        if self.outer is not None:
+            self.outer.imported(t)
 
 
 def push_mode(mode: Mode) -> None:

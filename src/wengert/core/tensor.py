@@ -434,6 +434,8 @@ def _set_requires_grad(t: Tensor, flag: bool, refusal: str) -> None:
         raise TypeError(f"requires_grad must be a bool, not {type(flag).__name__}")
     e = t._edge
     if flag:
+        if state.in_transform():
+            raise RuntimeError(errors.REQUIRES_GRAD_INSIDE)
         if e is None:
             if t._spec.dtype.category < 2:
                 raise RuntimeError(

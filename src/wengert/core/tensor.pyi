@@ -479,6 +479,8 @@ class Tensor:
         """Cut into equal parts, or at indices, along dim 2."""
     @property
     def dtype(self) -> _dtype: ...
+    def eig(self, *args: Any, **kwargs: Any) -> _types.linalg_eig:
+        """Raise RuntimeError: PyTorch removed it in favour of `torch.linalg.eig`, which returns complex tensors."""
     def element_size(self) -> _int:
         """Return the size of one element in bytes."""
     def eq(self, other: Any) -> Tensor:
@@ -571,6 +573,8 @@ class Tensor:
         """In-place form of `ge`: write the result into this tensor and return it."""
     def geometric_(self, p: _float, *, generator: Any = None) -> Tensor:
         """Fill with the number of trials up to the first success of probability p; return self."""
+    def geqrf(self) -> _types.geqrf:
+        """Return R and the reflectors of Q in one matrix, and the factors tau, as LAPACK's geqrf."""
     def ger(self, vec2: Tensor) -> Tensor:
         """Return the products of all pairs of elements of two 1-d tensors: (n,), (m,) -> (n, m)."""
     def get_device(self) -> _int:
@@ -707,6 +711,8 @@ class Tensor:
         """True where x is +inf, element by element."""
     def isreal(self) -> Tensor:
         """True where the imaginary part is zero, element by element."""
+    def istft(self, n_fft: _int, hop_length: _int | None = None, win_length: _int | None = None, window: Tensor | None = None, center: _bool = True, normalized: _bool = False, onesided: _bool | None = None, length: _int | None = None, return_complex: _bool = False) -> Tensor:
+        """Return the signal whose `stft` comes closest to the input (least squares)."""
     def item(self) -> Any:
         """Return the only element as a Python number; RuntimeError if there is not exactly one."""
     @property
@@ -797,10 +803,16 @@ class Tensor:
         """Return log(sum(exp(input))) over some dims, computed without overflow."""
     def long(self, memory_format: Any = None) -> Tensor:
         """Return this tensor as torch.int64; itself if it has that dtype already."""
+    def lstsq(self, *args: Any, **kwargs: Any) -> _types.linalg_lstsq:
+        """Raise RuntimeError: PyTorch removed it in favour of `torch.linalg.lstsq`, which takes its arguments the other way round."""
     def lt(self, other: Any) -> Tensor:
         """Return a bool tensor: True where `input` is less than `other` (with broadcasting)."""
     def lt_(self, other: Any) -> Tensor:
         """In-place form of `lt`: write the result into this tensor and return it."""
+    def lu(self, pivot: _bool = True, get_infos: _bool = False, out: Any = None) -> _types.linalg_lu:
+        """Return (LU, pivots), and infos if asked for; deprecated by PyTorch for `linalg.lu_factor`."""
+    def lu_solve(self, LU_data: Tensor, LU_pivots: Tensor) -> Tensor:
+        """Return X with A X = b, A given by its LU factors; see `linalg.lu_solve`."""
     @property
     def mH(self) -> Tensor: ...
     @property
@@ -943,6 +955,10 @@ class Tensor:
         """Return the number of elements."""
     def numpy(self, *, force: _bool = False) -> _np.ndarray:
         """Return a NumPy array over the memory of this tensor."""
+    def orgqr(self, tau: Tensor) -> Tensor:
+        """Return the first columns of H_1 H_2 ... H_k, with the reflectors in the columns of A."""
+    def ormqr(self, tau: Tensor, other: Tensor, left: _bool = True, transpose: _bool = False) -> Tensor:
+        """Return Q @ other (other @ Q if not `left`, Q^H if `transpose`), Q given by its reflectors."""
     def outer(self, vec2: Tensor) -> Tensor:
         """Return the products of all pairs of elements of two 1-d tensors: (n,), (m,) -> (n, m)."""
     @property
@@ -1093,6 +1109,8 @@ class Tensor:
         """Return the sign and the logarithm of the absolute value of determinants."""
     def softmax(self, dim: _int, dtype: Any = None) -> Tensor:
         """Return exp(x) / sum(exp(x)) along a dim; `dtype` converts the input first."""
+    def solve(self, *args: Any, **kwargs: Any) -> Any:
+        """Raise RuntimeError: PyTorch removed it in favour of `torch.linalg.solve`, which takes its arguments the other way round."""
     def sort(self, dim: _int = -1, descending: _bool = False, *, stable: _bool | None = None) -> _types.sort:
         """Return the elements in order along a dim, and where each was."""
     def split(self, split_size: Any, dim: _int = 0) -> _tuple[Tensor, ...]:
@@ -1113,6 +1131,8 @@ class Tensor:
         """Remove dims of size 1 in place: all, or those named."""
     def std(self, dim: _int | Sequence[_int] | None = None, unbiased: _bool | None = None, keepdim: _bool = False, *, correction: _float | None = None, ddof: _float | None = None) -> Tensor:
         """Return the standard deviation over some dims or all; the arguments are those of `var`."""
+    def stft(self, n_fft: _int, hop_length: _int | None = None, win_length: _int | None = None, window: Tensor | None = None, center: _bool = True, pad_mode: _str = 'reflect', normalized: _bool = False, onesided: _bool | None = None, return_complex: _bool | None = None, align_to_window: _bool | None = None) -> Tensor:
+        """Return the Fourier transforms of overlapping windows of a signal (length,) or (batch, length)."""
     def storage(self) -> Any:
         """Return the memory behind this tensor, counted in elements."""
     def storage_offset(self) -> _int:
@@ -1143,6 +1163,8 @@ class Tensor:
         """Swap two dims (another name for `transpose`)."""
     def swapdims_(self, dim0: _int, dim1: _int) -> Tensor:
         """Swap two dims in place."""
+    def symeig(self, *args: Any, **kwargs: Any) -> Any:
+        """Raise RuntimeError: PyTorch removed it in favour of `torch.linalg.eigh`, which reads the lower triangle by default."""
     def t(self) -> Tensor:
         """Transpose a matrix; a vector or scalar comes back as a view of itself."""
     def t_(self) -> Tensor:
@@ -1175,6 +1197,8 @@ class Tensor:
         """Swap two dims."""
     def transpose_(self, dim0: _int, dim1: _int) -> Tensor:
         """Swap two dims in place."""
+    def triangular_solve(self, A: Tensor, upper: _bool = True, transpose: _bool = False, unitriangular: _bool = False) -> _types.triangular_solve:
+        """Return the solution of A X = b (A^T X = b if `transpose`), and a copy of A."""
     def tril(self, diagonal: _int = 0) -> Tensor:
         """Keep the lower triangle of matrices, up to the given diagonal; zeros elsewhere."""
     def tril_(self, diagonal: _int = 0) -> Tensor:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.batch import depth_of
 from ..core.dual import Dual, Wrapper, is_open
 from ..core.parameter import Buffer, Parameter
 from ..core.tensor import Tensor
@@ -280,7 +281,7 @@ def _history(t: Tensor) -> list[str]:
 
 def _wrapper_repr(t: Wrapper) -> str:
     inner = "\n".join("    " + line for line in tensor_repr(t.value).split("\n"))
-    return f"{type(t).__name__}(lvl={t.level}, value=\n{inner}\n)"
+    return f"BatchedTensor(lvl={depth_of(t.level)}, bdim=0, value=\n{inner}\n)"
 
 
 Tensor.__repr__ = tensor_repr  # type: ignore[method-assign]

@@ -5,12 +5,37 @@ from builtins import bool as _bool
 from builtins import float as _float
 from builtins import int as _int
 from builtins import str as _str
+from builtins import tuple as _tuple
 from collections.abc import Callable
 from typing import Any
 from ..core.tensor import Tensor
 
+def adaptive_avg_pool1d(input: Tensor, output_size: Any) -> Tensor:
+    """Return `output_size` means of windows that share out the last dim of (N, C, L) or (C, L)."""
+def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
+    """Return means of windows that share out the last two dims; a size None keeps that of the input."""
+def adaptive_avg_pool3d(input: Tensor, output_size: Any) -> Tensor:
+    """Return means of windows that share out the last three dims."""
+def adaptive_max_pool1d(input: Tensor, output_size: Any, return_indices: _bool = False) -> Any:
+    """Return the largest elements of `output_size` windows that share out the last dim."""
+def adaptive_max_pool1d_with_indices(input: Tensor, output_size: Any, return_indices: _bool = False) -> _tuple[Tensor, Tensor]:
+    """Return what `adaptive_max_pool1d` does, and the places of the largest elements."""
+def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: _bool = False) -> Any:
+    """Return the largest elements of windows that share out the last two dims."""
+def adaptive_max_pool2d_with_indices(input: Tensor, output_size: Any, return_indices: _bool = False) -> _tuple[Tensor, Tensor]:
+    """Return what `adaptive_max_pool2d` does, and the flat places of the largest elements."""
+def adaptive_max_pool3d(input: Tensor, output_size: Any, return_indices: _bool = False) -> Any:
+    """Return the largest elements of windows that share out the last three dims."""
+def adaptive_max_pool3d_with_indices(input: Tensor, output_size: Any, return_indices: _bool = False) -> _tuple[Tensor, Tensor]:
+    """Return what `adaptive_max_pool3d` does, and the flat places of the largest elements."""
 def alpha_dropout(input: Tensor, p: _float = 0.5, training: _bool = False, inplace: _bool = False) -> Tensor:
     """Dropout that keeps the mean and variance of selu activations."""
+def avg_pool1d(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: _bool = False, count_include_pad: _bool = True) -> Tensor:
+    """Return the means of windows over the last dim of (N, C, L) or (C, L)."""
+def avg_pool2d(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: _bool = False, count_include_pad: _bool = True, divisor_override: _int | None = None) -> Tensor:
+    """Return the means of windows over the last two dims of (N, C, H, W) or (C, H, W)."""
+def avg_pool3d(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: _bool = False, count_include_pad: _bool = True, divisor_override: _int | None = None) -> Tensor:
+    """Return the means of windows over the last three dims of (N, C, D, H, W) or (C, D, H, W)."""
 def batch_norm(input: Tensor, running_mean: Tensor | None, running_var: Tensor | None, weight: Tensor | None = None, bias: Tensor | None = None, training: _bool = False, momentum: _float = 0.1, eps: _float = 1e-05) -> Tensor:
     """Normalise every channel (dim 1) over the batch and all other dims; then scale and shift."""
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -25,12 +50,28 @@ def celu_(input: Tensor, alpha: _float = 1.0) -> Tensor:
     """In-place form of `celu`."""
 def channel_shuffle(input: Tensor, groups: _int) -> Tensor:
     """Split the channels (dim 1) into groups and interleave these."""
+def conv1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: _int = 1) -> Tensor:
+    """Slide weights (O, C / groups, K) over input (N, C, L) or (C, L), and sum the products."""
+def conv2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: _int = 1) -> Tensor:
+    """Slide weights (O, C / groups, kH, kW) over images (N, C, H, W) or (C, H, W); see `conv1d`."""
+def conv3d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: _int = 1) -> Tensor:
+    """Slide weights (O, C / groups, kD, kH, kW) over volumes (N, C, D, H, W); see `conv1d`."""
+def conv_tbc(input: Tensor, weight: Tensor, bias: Tensor, pad: _int = 0) -> Tensor:
+    """Convolve over the first dim: input (T, N, C), weight (K, C, O), result (T', N, O)."""
+def conv_transpose1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, output_padding: Any = 0, groups: _int = 1, dilation: Any = 1) -> Tensor:
+    """Spread every element of input (N, C, L) or (C, L) over the result by weights (C, O / groups, K)."""
+def conv_transpose2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, output_padding: Any = 0, groups: _int = 1, dilation: Any = 1) -> Tensor:
+    """Spread (N, C, H, W) by weights (C, O / groups, kH, kW): the adjoint of `conv2d`."""
+def conv_transpose3d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, output_padding: Any = 0, groups: _int = 1, dilation: Any = 1) -> Tensor:
+    """Spread (N, C, D, H, W) by weights (C, O / groups, kD, kH, kW): the adjoint of `conv3d`."""
 def cosine_embedding_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: _float = 0, size_average: _bool | None = None, reduce: _bool | None = None, reduction: _str = 'mean') -> Tensor:
     """Return 1 - cos where the target is 1 and max(0, cos - margin) where it is -1."""
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: _int = 1, eps: _float = 1e-08) -> Tensor:
     """Return the cosine of the angle between vectors along a dim; norms are kept above eps."""
 def cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: _bool | None = None, ignore_index: _int = -100, reduce: _bool | None = None, reduction: _str = 'mean', label_smoothing: _float = 0.0) -> Tensor:
     """Return the cross-entropy of softmax(input) and the target."""
+def ctc_loss(log_probs: Tensor, targets: Tensor, input_lengths: Any, target_lengths: Any, blank: _int = 0, reduction: _str = 'mean', zero_infinity: _bool = False) -> Tensor:
+    """Return minus the log-probability of target sequences, summed over all alignments."""
 def dropout(input: Tensor, p: _float = 0.5, training: _bool = True, inplace: _bool = False) -> Tensor:
     """Zero every element with probability p and multiply the others by 1 / (1 - p), in training."""
 def dropout1d(input: Tensor, p: _float = 0.5, training: _bool = True, inplace: _bool = False) -> Tensor:
@@ -45,8 +86,20 @@ def elu_(input: Tensor, alpha: _float = 1.0) -> Tensor:
     """In-place form of `elu`."""
 def embedding(input: Tensor, weight: Tensor, padding_idx: _int | None = None, max_norm: _float | None = None, norm_type: _float = 2.0, scale_grad_by_freq: _bool = False, sparse: _bool = False) -> Tensor:
     """Return the rows of `weight` (V, D) at the indices `input` (any shape): (..., D)."""
+def embedding_bag(input: Tensor, weight: Tensor, offsets: Tensor | None = None, max_norm: _float | None = None, norm_type: _float = 2, scale_grad_by_freq: _bool = False, mode: _str = 'mean', sparse: _bool = False, per_sample_weights: Tensor | None = None, include_last_offset: _bool = False, padding_idx: _int | None = None) -> Tensor:
+    """Return sums, means or maxima over bags of rows of `weight` (V, D): (bags, D)."""
 def feature_alpha_dropout(input: Tensor, p: _float = 0.5, training: _bool = False, inplace: _bool = False) -> Tensor:
     """Alpha dropout of whole channels (dim 1)."""
+def fold(input: Tensor, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Tensor:
+    """Add up columns (N, C kH kW, windows) as windows of images (N, C, *output_size)."""
+def fractional_max_pool2d(input: Tensor, kernel_size: Any, output_size: Any = None, output_ratio: Any = None, return_indices: _bool = False, _random_samples: Tensor | None = None) -> Any:
+    """Return the largest elements of windows at random steps, as many as `output_size`."""
+def fractional_max_pool2d_with_indices(input: Tensor, kernel_size: Any, output_size: Any = None, output_ratio: Any = None, return_indices: _bool = False, _random_samples: Tensor | None = None) -> _tuple[Tensor, Tensor]:
+    """Return what `fractional_max_pool2d` does, and the flat places of the largest elements."""
+def fractional_max_pool3d(input: Tensor, kernel_size: Any, output_size: Any = None, output_ratio: Any = None, return_indices: _bool = False, _random_samples: Tensor | None = None) -> Any:
+    """Return the largest elements of windows at random steps over three dims."""
+def fractional_max_pool3d_with_indices(input: Tensor, kernel_size: Any, output_size: Any = None, output_ratio: Any = None, return_indices: _bool = False, _random_samples: Tensor | None = None) -> _tuple[Tensor, Tensor]:
+    """Return what `fractional_max_pool3d` does, and the flat places of the largest elements."""
 def gaussian_nll_loss(input: Tensor, target: Tensor, var: Any, full: _bool = False, eps: _float = 1e-06, reduction: _str = 'mean') -> Tensor:
     """Return the negative log-likelihood of targets under normal distributions."""
 def gelu(input: Tensor, approximate: _str = 'none') -> Tensor:
@@ -73,6 +126,8 @@ def huber_loss(input: Tensor, target: Tensor, reduction: _str = 'mean', delta: _
     """Return the mean of d^2 / 2 where |d| < delta and delta (|d| - delta / 2) elsewhere."""
 def instance_norm(input: Tensor, running_mean: Tensor | None = None, running_var: Tensor | None = None, weight: Tensor | None = None, bias: Tensor | None = None, use_input_stats: _bool = True, momentum: _float = 0.1, eps: _float = 1e-05) -> Tensor:
     """Normalise every channel of every sample over its spatial dims; then scale and shift channels."""
+def interpolate(input: Tensor, size: Any = None, scale_factor: Any = None, mode: _str = 'nearest', align_corners: _bool | None = None, recompute_scale_factor: _bool | None = None, antialias: _bool = False) -> Tensor:
+    """Resize the dims behind (N, C), to `size` or by `scale_factor`."""
 def kl_div(input: Tensor, target: Tensor, size_average: _bool | None = None, reduce: _bool | None = None, reduction: _str = 'mean', log_target: _bool = False) -> Tensor:
     """Return the pointwise terms of KL(target || input), for an input of log-probabilities."""
 def l1_loss(input: Tensor, target: Tensor, size_average: _bool | None = None, reduce: _bool | None = None, reduction: _str = 'mean', weight: Tensor | None = None) -> Tensor:
@@ -85,16 +140,44 @@ def leaky_relu_(input: Tensor, negative_slope: _float = 0.01) -> Tensor:
     """In-place form of `leaky_relu`."""
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Return input @ weight.T + bias: (..., k), (n, k), (n,) -> (..., n)."""
+def local_response_norm(input: Tensor, size: _int, alpha: _float = 0.0001, beta: _float = 0.75, k: _float = 1.0) -> Tensor:
+    """Divide (N, C, ...) by (k + alpha * mean of squares over `size` channels around)^beta."""
 def log_softmax(input: Tensor, dim: _int | None = None, _stacklevel: _int = 3, dtype: Any = None) -> Tensor:
     """Return log(softmax(x)) along a dim, computed without overflow or cancellation."""
 def logsigmoid(input: Tensor) -> Tensor:
     """Return log(sigmoid(x)) without overflow or cancellation."""
+def lp_pool1d(input: Tensor, norm_type: _float, kernel_size: Any, stride: Any = None, ceil_mode: _bool = False) -> Tensor:
+    """Return (sum of x^p)^(1/p) over windows of the last dim; p is `norm_type`."""
+def lp_pool2d(input: Tensor, norm_type: _float, kernel_size: Any, stride: Any = None, ceil_mode: _bool = False) -> Tensor:
+    """Return (sum of x^p)^(1/p) over windows of the last two dims."""
+def lp_pool3d(input: Tensor, norm_type: _float, kernel_size: Any, stride: Any = None, ceil_mode: _bool = False) -> Tensor:
+    """Return (sum of x^p)^(1/p) over windows of the last three dims."""
 def margin_ranking_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: _float = 0, size_average: _bool | None = None, reduce: _bool | None = None, reduction: _str = 'mean') -> Tensor:
     """Return max(0, -target * (input1 - input2) + margin): target 1 ranks input1 higher."""
+def max_pool1d(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: _bool = False, return_indices: _bool = False) -> Any:
+    """Return the largest elements of windows over the last dim of (N, C, ...) or (C, ...)."""
+def max_pool1d_with_indices(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: _bool = False, return_indices: _bool = False) -> _tuple[Tensor, Tensor]:
+    """Return what `max_pool1d` does, and the flat places of the largest elements."""
+def max_pool2d(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: _bool = False, return_indices: _bool = False) -> Any:
+    """Return the largest elements of windows over the last two dims of (N, C, ...) or (C, ...)."""
+def max_pool2d_with_indices(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: _bool = False, return_indices: _bool = False) -> _tuple[Tensor, Tensor]:
+    """Return what `max_pool2d` does, and the flat places of the largest elements."""
+def max_pool3d(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: _bool = False, return_indices: _bool = False) -> Any:
+    """Return the largest elements of windows over the last three dims of (N, C, ...) or (C, ...)."""
+def max_pool3d_with_indices(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: _bool = False, return_indices: _bool = False) -> _tuple[Tensor, Tensor]:
+    """Return what `max_pool3d` does, and the flat places of the largest elements."""
+def max_unpool1d(input: Tensor, indices: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, output_size: Any = None) -> Tensor:
+    """Put the elements of (N, C, L) or (C, L) back to the places that `max_pool1d` gave; zeros elsewhere."""
+def max_unpool2d(input: Tensor, indices: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, output_size: Any = None) -> Tensor:
+    """Put the elements of (N, C, H, W) or (C, H, W) back to the places that `max_pool2d` gave."""
+def max_unpool3d(input: Tensor, indices: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, output_size: Any = None) -> Tensor:
+    """Put the elements of (N, C, D, H, W) or (C, D, H, W) back to the places that `max_pool3d` gave."""
 def mish(input: Tensor, inplace: _bool = False) -> Tensor:
     """Return x * tanh(softplus(x))."""
 def mse_loss(input: Tensor, target: Tensor, size_average: _bool | None = None, reduce: _bool | None = None, reduction: _str = 'mean', weight: Tensor | None = None) -> Tensor:
     """Return the mean squared difference (or the sum, or every square)."""
+def multi_head_attention_forward(query: Tensor, key: Tensor, value: Tensor, embed_dim_to_check: _int, num_heads: _int, in_proj_weight: Tensor | None, in_proj_bias: Tensor | None, bias_k: Tensor | None, bias_v: Tensor | None, add_zero_attn: _bool, dropout_p: _float, out_proj_weight: Tensor, out_proj_bias: Tensor | None, training: _bool = True, key_padding_mask: Tensor | None = None, need_weights: _bool = True, attn_mask: Tensor | None = None, use_separate_proj_weight: _bool = False, q_proj_weight: Tensor | None = None, k_proj_weight: Tensor | None = None, v_proj_weight: Tensor | None = None, static_k: Tensor | None = None, static_v: Tensor | None = None, average_attn_weights: _bool = True, is_causal: _bool = False) -> _tuple[Tensor, Tensor | None]:
+    """Return multi-head attention, and its weights if asked for; nn.MultiheadAttention explains it."""
 def multi_margin_loss(input: Tensor, target: Tensor, p: _int = 1, margin: _float = 1.0, weight: Tensor | None = None, size_average: _bool | None = None, reduce: _bool | None = None, reduction: _str = 'mean') -> Tensor:
     """Return the mean over classes j other than the true one t of max(0, margin - x_t + x_j)^p."""
 def multilabel_margin_loss(input: Tensor, target: Tensor, size_average: _bool | None = None, reduce: _bool | None = None, reduction: _str = 'mean') -> Tensor:
@@ -133,6 +216,8 @@ def rrelu(input: Tensor, lower: _float = 0.125, upper: _float = 0.33333333333333
     """Return x where it is positive and a * x elsewhere."""
 def rrelu_(input: Tensor, lower: _float = 0.125, upper: _float = 0.3333333333333333, training: _bool = False) -> Tensor:
     """In-place form of `rrelu`."""
+def scaled_dot_product_attention(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, dropout_p: _float = 0.0, is_causal: _bool = False, scale: _float | None = None, enable_gqa: _bool = False) -> Tensor:
+    """Return softmax(scale Q K^T + mask) V: (..., L, E), (..., S, E), (..., S, Ev) -> (..., L, Ev)."""
 def selu(input: Tensor, inplace: _bool = False) -> Tensor:
     """Return scale * elu(x, alpha) with the constants of self-normalising networks."""
 def selu_(input: Tensor) -> Tensor:
@@ -167,3 +252,11 @@ def triplet_margin_loss(anchor: Tensor, positive: Tensor, negative: Tensor, marg
     """Return max(0, d(anchor, positive) - d(anchor, negative) + margin) with p-norm distances."""
 def triplet_margin_with_distance_loss(anchor: Tensor, positive: Tensor, negative: Tensor, *, distance_function: Callable | None = None, margin: _float = 1.0, swap: _bool = False, reduction: _str = 'mean') -> Tensor:
     """Return the triplet margin loss with any distance, a function of two tensors."""
+def unfold(input: Tensor, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Tensor:
+    """Return the windows of images (N, C, H, W) or (C, H, W) as columns: (N, C kH kW, windows)."""
+def upsample(input: Tensor, size: Any = None, scale_factor: Any = None, mode: _str = 'nearest', align_corners: _bool | None = None) -> Tensor:
+    """Resize; the older name of `interpolate`."""
+def upsample_bilinear(input: Tensor, size: Any = None, scale_factor: Any = None) -> Tensor:
+    """Resize images bilinearly with aligned corners; the older name of `interpolate`."""
+def upsample_nearest(input: Tensor, size: Any = None, scale_factor: Any = None) -> Tensor:
+    """Resize by repeating elements; the older name of `interpolate`."""

@@ -13,6 +13,7 @@ from ..core.tensor import Tensor
 from ..kernels import linalg as k
 from ..kernels.dims import expanded, shown
 from . import matmul as mm_
+from .batched_products import adding, linear_layer
 from .reduce import checked
 
 
@@ -43,11 +44,11 @@ _RULES: dict[str, Any] = {
 _SAVED = {"y": "mat1", "z": "mat2"}
 
 _linear_op = primitive(
-    "opaque", "linear(x, y, z)", _linear, jvp=_linear_jvp, node="AddmmBackward0", saved=_SAVED,
+    "opaque", "linear(x, y, z)", _linear, jvp=_linear_jvp, batch=linear_layer, node="AddmmBackward0", saved=_SAVED,
     **_RULES,
 )  # fmt: skip
 _rows_linear = primitive(
-    "opaque", "rows_linear(x, y, z)", _linear, jvp=_linear_jvp, node="ViewBackward0", saved=_SAVED,
+    "opaque", "rows_linear(x, y, z)", _linear, jvp=_linear_jvp, batch=linear_layer, node="ViewBackward0", saved=_SAVED,
     **_RULES,
 )  # fmt: skip
 
@@ -160,7 +161,7 @@ def _added(name: str, node: str, product: Any, over: Any, y: Any, z: Any) -> Any
     return primitive(
         "opaque", f"{name}(x, y, z, *, beta, alpha)", _adding(product), node=node, jvp=jvp,
         x=lambda xp, g, x_spec, beta: xp.unexpand(_scaled(g, beta), x_spec.shape),
-        y=y, z=z, saved={"y": "mat1", "z": "mat2"},
+        y=y, z=z, saved={"y": "mat1", "z": "mat2"}, batch=adding(over),
     )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.batching import aligned
 from ..core.define import plain
 from ..core.record import check_broadcast
 from ..core.registry import public
@@ -107,7 +108,8 @@ public("torch", "Tensor", inplace=True, out=True)(nextafter)
 
 # ---------------------------------------------------------------- closeness
 isclose_op = plain("isclose(x, y, *, rtol, atol, equal_nan)",
-                   lambda x, y, rtol, atol, equal_nan: np.isclose(x, y, rtol, atol, equal_nan), promote=None)  # fmt: skip
+                   lambda x, y, rtol, atol, equal_nan: np.isclose(x, y, rtol, atol, equal_nan), promote=None,
+                   batch=aligned)  # fmt: skip
 
 
 @public("torch", "Tensor")

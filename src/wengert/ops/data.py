@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core import state
 from ..core.op import TENSORS
 from ..core.registry import public
 from ..core.size import Size, size_of
@@ -61,7 +62,14 @@ def copied(data: Any, dtype: Any, requires_grad: bool, caller: str, shown: str) 
             array = array_of(data, d, _leaf)
         else:
             array = source.astype(source.dtype if d is None else d.np)
+            return _imported(made(array, requires_grad, caller))
     return made(array, requires_grad, caller)
+
+
+def _imported(t: Tensor) -> Tensor:
+    if state.MODE is not None:
+        state.MODE.imported(t)
+    return t
 
 
 def _as_array(data: Any) -> np.ndarray | None:
@@ -148,7 +156,7 @@ def _shared(array: np.ndarray) -> Tensor:
             UserWarning,
             stacklevel=3,
         )
-    return made(array)
+    return _imported(made(array))
 
 
 @public("torch")
@@ -174,7 +182,7 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
         return copied(data, d, False, "as_tensor", "torch.tensor")
     if d is None or d.np == array.dtype:
         return _shared(array)
-    return made(_checked_array(array).astype(d.np))
+    return _imported(made(_checked_array(array).astype(d.np)))
 
 
 @public("torch")

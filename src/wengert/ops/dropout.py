@@ -8,12 +8,16 @@ from typing import Any
 
 import numpy as np
 
+from ..core import state
+from ..core.dual import innermost
 from ..core.inplace import write
 from ..core.op import TENSORS
 from ..core.registry import public
 from ..core.tensor import Tensor, wrap
+from ..kernels.dtypes import FLOAT
 from ..kernels.random import default_generator
 from .checking import check_tensor
+from .draws import check_randomness, drawn
 
 T: Any = TENSORS
 
@@ -33,13 +37,19 @@ def _product(input: Tensor, noise: Tensor, inplace: bool) -> Tensor:
     return write(input, T.mul, (noise,), copy_old=False)
 
 
-def _factors(x: np.ndarray, p: float) -> Tensor:
-    """0 with probability p, else 1 / (1 - p)."""
-    if x.dtype.kind != "f":
+def _factors(input: Tensor, shape: Any, p: float) -> Tensor:
+    """0 with probability p, else 1 / (1 - p), in the shape of input unless one is given."""
+    d = input._spec.dtype
+    if d.category != FLOAT:
         raise RuntimeError(
-            f"result type Float can't be cast to the desired output type {wrap(x).dtype.scalar_name}:"
+            f"result type Float can't be cast to the desired output type {d.scalar_name}:"
             " dropout takes floating-point tensors"
         )
+    if state.current_batch() is not None:
+        check_randomness()
+        shape = tuple(input.shape) if shape is None else shape
+        return drawn(shape, lambda whole: default_generator().dropout(np.empty(whole, d.np), p))
+    x = innermost(input) if shape is None else np.empty(shape, d.np)
     return wrap(default_generator().dropout(x, p))
 
 
@@ -49,8 +59,7 @@ def _dropped(input: Tensor, p: float, training: bool, inplace: bool, shape: Any 
         return input
     if p == 1:
         return _product(input, wrap(np.zeros((), input._spec.np)), inplace)
-    x = input._array
-    noise = _factors(x if shape is None else np.empty(shape, x.dtype), p)
+    noise = _factors(input, shape, p)
     return _product(input, noise, inplace)
 
 
@@ -177,13 +186,14 @@ def _alpha(input: Tensor, p: float, training: bool, inplace: bool, shape: Any) -
     d = input._spec.np
     if p == 1:
         return _product(input, wrap(np.zeros((), d)), inplace)
-    keep = default_generator().bernoulli(shape, 1 - p, d)
+    check_randomness()
+    keep = drawn(shape, lambda whole: default_generator().bernoulli(whole, 1 - p, d))
     a = 1.0 / math.sqrt((ALPHA * ALPHA * p + 1) * (1 - p))
-    shift = (keep - d.type(1)) * d.type(ALPHA * a) + d.type(ALPHA * a * p)
-    factor = wrap(np.asarray(keep * d.type(a)))
+    shift = (keep - 1) * (ALPHA * a) + ALPHA * a * p
+    factor = keep * a
     if inplace:
-        return write(_product(input, factor, True), T.add, (wrap(shift),), copy_old=False)
-    return T.add(T.mul(input, factor), wrap(shift))
+        return write(_product(input, factor, True), T.add, (shift,), copy_old=False)
+    return T.add(T.mul(input, factor), shift)
 
 
 @public("F")

@@ -13,13 +13,16 @@ from typing import Any
 import numpy as np
 
 from ..core import return_types as rt
-from ..core.define import primitive
+from ..core.batching import leading
+from ..core.define import plain, primitive
 from ..core.op import TENSORS as T
 from ..core.registry import public
 from ..core.tensor import Tensor, wrap
 from ..kernels import decompose as k
-from .inverse import inv, solve_triangular
+from ..kernels.dims import count
+from .inverse import inv
 from .matrices import LinAlgError, conj, matrices, mh
+from .solve import solve_triangular
 
 
 # ------------------------------------------------------------------- Cholesky
@@ -34,22 +37,22 @@ def _cholesky_rule(xp: Any, g: Any, out: Any, x_spec: Any) -> Any:
     g = conj(xp, g, x_spec)
     lh = mh(xp, out, x_spec)
     inner = _half(xp, xp.bmm(lh, g))
-    left = xp.linalg_solve_ex(lh, inner, False)
-    full = mh(xp, xp.linalg_solve_ex(lh, mh(xp, left, x_spec), False), x_spec)
+    left = xp.linalg_solve_triangular(lh, inner, True, False)
+    full = mh(xp, xp.linalg_solve_triangular(lh, mh(xp, left, x_spec), True, False), x_spec)
     return conj(xp, 0.5 * (full + mh(xp, full, x_spec)), x_spec)
 
 
 def _cholesky_jvp(xp: Any, xs: Any, ts: Any, out: Any, params: Any) -> Any:
     spec = xs[0]._spec
     t = 0.5 * (ts[0] + mh(xp, ts[0], spec))
-    inner = xp.linalg_solve_ex(out, t, False)
-    inner = mh(xp, xp.linalg_solve_ex(out, mh(xp, inner, spec), False), spec)
+    inner = xp.linalg_solve_triangular(out, t, False, False)
+    inner = mh(xp, xp.linalg_solve_triangular(out, mh(xp, inner, spec), False, False), spec)
     return xp.bmm(out, _half(xp, inner))
 
 
 _cholesky = primitive(
     "opaque", "linalg_cholesky_ex(x)", np.linalg.cholesky, x=_cholesky_rule, jvp=_cholesky_jvp,
-    saved={"out": "L"},
+    saved={"out": "L"}, batch=leading,
 )  # fmt: skip
 
 
@@ -65,30 +68,43 @@ def cholesky(A: Tensor, *, upper: bool = False) -> Tensor:
             [1., 2.]])
     """
     matrices(A, "linalg.cholesky")
+    lower = mh(T, A, A._spec) if upper else A
     try:
-        L = _cholesky(mh(T, A, A._spec) if upper else A)
+        L = _cholesky(lower)
     except np.linalg.LinAlgError as error:
-        a = A.detach()._array.reshape(-1, *A.shape[-2:])
-        for b, m in enumerate(a):
-            minor = _bad_minor(m)
-            if minor:
-                where = f" (Batch element {b}):" if A.ndim > 2 else ""
-                raise LinAlgError(
-                    f"linalg.cholesky:{where} The factorization could not be completed because the "
-                    f"input is not positive-definite (the leading minor of order {minor} is not "
-                    "positive-definite)."
-                ) from error
-        raise
+        info = _info(lower)
+        where = which = ""
+        if info._spec.plain:
+            bad = int(np.flatnonzero(info._array)[0])
+            where = f" (Batch element {bad}):" if A.ndim > 2 else ""
+            which = f" (the leading minor of order {info._array.reshape(-1)[bad]} is not positive-definite)"
+        raise LinAlgError(
+            f"linalg.cholesky:{where} The factorization could not be completed because the input is "
+            f"not positive-definite{which}."
+        ) from error
     return mh(T, L, A._spec) if upper else L
 
 
+def _definite(m: Any) -> bool:
+    try:
+        np.linalg.cholesky(m)
+    except np.linalg.LinAlgError:
+        return False
+    return True
+
+
 def _bad_minor(m: Any) -> int:
-    for n in range(1, len(m) + 1):
-        try:
-            np.linalg.cholesky(m[:n, :n])
-        except np.linalg.LinAlgError:
-            return n
-    return 0
+    """The order of the first leading minor that is not positive-definite: so are all larger ones."""
+    if _definite(m):
+        return 0
+    good, bad = 0, len(m)
+    while bad - good > 1:
+        n = (good + bad) // 2
+        if _definite(m[:n, :n]):
+            good = n
+        else:
+            bad = n
+    return bad
 
 
 @public("torch", "Tensor", name="cholesky", out=True)
@@ -102,7 +118,15 @@ def _cholesky_old(input: Tensor, upper: bool = False) -> Tensor:
     return cholesky(input, upper=upper)
 
 
-@public("linalg")
+def _bad_minors(x: np.ndarray) -> np.ndarray:
+    stack = x.reshape(count(x.shape[:-2]), *x.shape[-2:])
+    return np.array([_bad_minor(m) for m in stack], np.int32).reshape(x.shape[:-2])
+
+
+_info = plain("cholesky_info(x)", _bad_minors, promote=None, batch=leading)
+
+
+@public("linalg", out=True)
 def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False) -> Any:
     """Return the factor and an int32 `info`: 0, or the order of the minor that is not definite.
 
@@ -114,10 +138,9 @@ def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False) -
     if check_errors:
         L = cholesky(A, upper=upper)
         return rt.make(rt.linalg_cholesky_ex, L, wrap(np.zeros(A.shape[:-2], np.int32)))
-    a = A.detach()._array.reshape(-1, *A.shape[-2:])
-    info = np.array([_bad_minor(m) for m in a], np.int32).reshape(A.shape[:-2])
-    if info.any():
-        bad = wrap((info > 0)[..., None, None])
+    info = _info(mh(T, A, A._spec) if upper else A)
+    if not info._spec.plain or info._array.any():
+        bad = T.unsqueeze(T.unsqueeze(info > 0, -1), -1)
         L = T.where(
             bad,
             wrap(np.array(np.nan, A.dtype.np)),
@@ -125,7 +148,7 @@ def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False) -
         )
     else:
         L = cholesky(A, upper=upper)
-    return rt.make(rt.linalg_cholesky_ex, L, wrap(info))
+    return rt.make(rt.linalg_cholesky_ex, L, info)
 
 
 @public("torch", "Tensor", out=True)
@@ -174,14 +197,15 @@ def _qr_rule(xp: Any, g: Any, out: Any, x_spec: Any) -> Any:
         c = c - xp.eye_like(c) * (c - mh(xp, c, x_spec)) / 2
     total = xp.bmm(q, c)
     total = total if gq is None else total + gq
-    solved = xp.linalg_solve_ex(r, mh(xp, total, x_spec), False)
+    solved = xp.linalg_solve_triangular(r, mh(xp, total, x_spec), True, False)
     return conj(xp, mh(xp, solved, x_spec), x_spec)
 
 
 def _qr_jvp(xp: Any, xs: Any, ts: Any, out: Any, params: Any) -> Any:
     spec = xs[0]._spec
     q, r = out
-    a = mh(xp, xp.linalg_solve_ex(mh(xp, r, spec), mh(xp, ts[0], spec), False), spec)  # dA R^-1
+    rh, th = mh(xp, r, spec), mh(xp, ts[0], spec)
+    a = mh(xp, xp.linalg_solve_triangular(rh, th, False, False), spec)  # dA R^-1
     s = xp.bmm(mh(xp, q, spec), a)
     low = xp.tril(s, -1)
     skew = low - mh(xp, low, spec)
@@ -190,7 +214,9 @@ def _qr_jvp(xp: Any, xs: Any, ts: Any, out: Any, params: Any) -> Any:
     return a - xp.bmm(q, s) + xp.bmm(q, skew), xp.bmm(s - skew, r)
 
 
-_qr = primitive("opaque", "linalg_qr(x)", k.qr, outputs=2, x=_qr_rule, jvp=_qr_jvp)
+_qr = primitive(
+    "opaque", "linalg_qr(x)", k.qr, outputs=2, x=_qr_rule, jvp=_qr_jvp, batch=leading
+)
 
 
 @public("linalg", name="qr")

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core import state
 from ..core.device import CPU, as_device, device
 from ..core.tensor import Tensor, wrap
 from ..kernels import random as kernels
@@ -122,6 +123,10 @@ def current() -> Generator:
 
 def source(generator: Any, caller: str) -> kernels.Generator:
     """Return the generator to draw from: the one given, or the default one for None."""
+    if state.current_batch() is not None:
+        from .draws import check_randomness
+
+        check_randomness()
     if generator is None:
         return kernels.default_generator()
     if not isinstance(generator, kernels.Generator):

@@ -15,9 +15,10 @@ from ..core.registry import public
 from ..core.tensor import Tensor, wrap
 from ..kernels import linalg as k
 from ..kernels.dims import broadcast_shapes, shown, wrap_dim
-from .inverse import inv, solve
+from .inverse import inv
 from .matmul import matmul
 from .matrices import matrices
+from .solve import solve
 from .norm import matrix_norm
 from .reduce import checked
 from .spectral import svdvals

@@ -15,117 +15,120 @@ from ..core.registry import public
 from ..core.tensor import Tensor, wrap
 from ..kernels import linalg as k
 from ..kernels.dims import broadcast_shapes, shown
+from .batched_products import (
+    dot_product, matrix_vector, outer_product, rows_product, stack_product, tn_product, vector_matrix,
+)  # fmt: skip
 from .reduce import checked
 
 # ------------------------------------------------------------------- matrix @ matrix
 _mm = primitive(
-    "bilinear", "mm(x, y)", k.mm, saved={"y": "mat2"},
+    "bilinear", "mm(x, y)", k.mm, batch=rows_product("bmm"), saved={"y": "mat2"},
     x=lambda xp, g, y: xp.mm_nt(g, y),
     y=lambda xp, g, x: xp.mm_tn(x, g),
 )  # fmt: skip
 
 _mm_nt = primitive(
-    "bilinear", "mm_nt(x, y)", k.mm_nt, saved={"y": "mat2"}, node="MmBackward0",
+    "bilinear", "mm_nt(x, y)", k.mm_nt, batch=rows_product("bmm_nt"), saved={"y": "mat2"}, node="MmBackward0",
     x=lambda xp, g, y: xp.mm(g, y),
     y=lambda xp, g, x: xp.mm_tn(g, x),
 )  # fmt: skip
 
 _mm_tn = primitive(
-    "bilinear", "mm_tn(x, y)", k.mm_tn, saved={"y": "mat2"}, node="MmBackward0",
+    "bilinear", "mm_tn(x, y)", k.mm_tn, batch=tn_product, saved={"y": "mat2"}, node="MmBackward0",
     x=lambda xp, g, y: xp.mm_nt(y, g),
     y=lambda xp, g, x: xp.mm(x, g),
 )  # fmt: skip
 
 # y is stored column by column, as `w.t()` is: so is its cotangent, and w gets a row-major gradient
 _mm_by_columns = primitive(
-    "bilinear", "mm_by_columns(x, y)", k.mm, saved={"y": "mat2"}, node="MmBackward0",
+    "bilinear", "mm_by_columns(x, y)", k.mm, batch=rows_product("bmm"), saved={"y": "mat2"}, node="MmBackward0",
     x=lambda xp, g, y: xp.mm_nt(g, y),
     y=lambda xp, g, x: xp.transpose(xp.mm_tn(g, x), 0, 1),
 )  # fmt: skip
 
 # the same product under the names that PyTorch's graph shows for other ranks
 _rows_mm = primitive(
-    "bilinear", "rows_mm(x, y)", k.mm, node="UnsafeViewBackward0",
+    "bilinear", "rows_mm(x, y)", k.mm, batch=rows_product("bmm"), node="UnsafeViewBackward0",
     x=lambda xp, g, y: xp.mm_nt(g, y),
     y=lambda xp, g, x: xp.mm_tn(x, g),
 )  # fmt: skip
 
 _rows_mm_nt = primitive(
-    "bilinear", "rows_mm_nt(x, y)", k.mm_nt, node="UnsafeViewBackward0",
+    "bilinear", "rows_mm_nt(x, y)", k.mm_nt, batch=rows_product("bmm_nt"), node="UnsafeViewBackward0",
     x=lambda xp, g, y: xp.mm(g, y),
     y=lambda xp, g, x: xp.mm_tn(g, x),
 )  # fmt: skip
 
 _vec_mm = primitive(
-    "bilinear", "vec_mm(x, y)", k.mm, node="SqueezeBackward4",
+    "bilinear", "vec_mm(x, y)", k.mm, batch=rows_product("bmm"), node="SqueezeBackward4",
     x=lambda xp, g, y: xp.mm_nt(g, y),
     y=lambda xp, g, x: xp.mm_tn(x, g),
 )  # fmt: skip
 
 _vec_mm_nt = primitive(
-    "bilinear", "vec_mm_nt(x, y)", k.mm_nt, node="SqueezeBackward4",
+    "bilinear", "vec_mm_nt(x, y)", k.mm_nt, batch=rows_product("bmm_nt"), node="SqueezeBackward4",
     x=lambda xp, g, y: xp.mm(g, y),
     y=lambda xp, g, x: xp.mm_tn(g, x),
 )  # fmt: skip
 
 # ------------------------------------------------------------------- stacks
 _bmm = primitive(
-    "bilinear", "bmm(x, y)", k.bmm, saved={"y": "mat2"},
+    "bilinear", "bmm(x, y)", k.bmm, batch=stack_product, saved={"y": "mat2"},
     x=lambda xp, g, y: xp.bmm_nt(g, y),
     y=lambda xp, g, x: xp.bmm_tn(x, g),
 )  # fmt: skip
 
 _bmm_nt = primitive(
-    "bilinear", "bmm_nt(x, y)", k.bmm_nt, saved={"y": "mat2"}, node="BmmBackward0",
+    "bilinear", "bmm_nt(x, y)", k.bmm_nt, batch=stack_product, saved={"y": "mat2"}, node="BmmBackward0",
     x=lambda xp, g, y: xp.bmm(g, y),
     y=lambda xp, g, x: xp.bmm_tn(g, x),
 )  # fmt: skip
 
 _bmm_tn = primitive(
-    "bilinear", "bmm_tn(x, y)", k.bmm_tn, saved={"y": "mat2"}, node="BmmBackward0",
+    "bilinear", "bmm_tn(x, y)", k.bmm_tn, batch=stack_product, saved={"y": "mat2"}, node="BmmBackward0",
     x=lambda xp, g, y: xp.bmm_nt(y, g),
     y=lambda xp, g, x: xp.bmm(x, g),
 )  # fmt: skip
 
 _stack_mm = primitive(
-    "bilinear", "stack_mm(x, y)", k.bmm, node="UnsafeViewBackward0",
+    "bilinear", "stack_mm(x, y)", k.bmm, batch=stack_product, node="UnsafeViewBackward0",
     x=lambda xp, g, y: xp.bmm_nt(g, y),
     y=lambda xp, g, x: xp.bmm_tn(x, g),
 )  # fmt: skip
 
 # ------------------------------------------------------------------- vectors
 _mv = primitive(
-    "bilinear", "mv(x, y)", k.mv, saved={"y": "vec"},
+    "bilinear", "mv(x, y)", k.mv, batch=matrix_vector, saved={"y": "vec"},
     x=lambda xp, g, y: xp.outer(g, y),
     y=lambda xp, g, x: xp.vm(g, x),
 )  # fmt: skip
 
 _rows_mv = primitive(
-    "bilinear", "rows_mv(x, y)", k.mv, node="UnsafeViewBackward0",
+    "bilinear", "rows_mv(x, y)", k.mv, batch=matrix_vector, node="UnsafeViewBackward0",
     x=lambda xp, g, y: xp.outer(g, y),
     y=lambda xp, g, x: xp.vm(g, x),
 )  # fmt: skip
 
 _vm = primitive(
-    "bilinear", "vm(x, y)", k.vm, node="MvBackward0",
+    "bilinear", "vm(x, y)", k.vm, batch=vector_matrix, node="MvBackward0",
     x=lambda xp, g, y: xp.mv(y, g),
     y=lambda xp, g, x: xp.outer(x, g),
 )  # fmt: skip
 
 _outer = primitive(
-    "bilinear", "outer(x, y)", k.outer, node="MulBackward0",
+    "bilinear", "outer(x, y)", k.outer, batch=outer_product, node="MulBackward0",
     x=lambda xp, g, y: xp.mv(g, y),
     y=lambda xp, g, x: xp.vm(x, g),
 )  # fmt: skip
 
 _dot = primitive(
-    "bilinear", "dot(x, y)", k.dot, saved={"y": "tensor"},
+    "bilinear", "dot(x, y)", k.dot, batch=dot_product, saved={"y": "tensor"},
     x=lambda g, y: g * y,
     y=lambda g, x: g * x,
 )  # fmt: skip
 
 _vdot = primitive(
-    "bilinear", "vdot(x, y)", k.dot,
+    "bilinear", "vdot(x, y)", k.dot, batch=dot_product,
     x=lambda g, y: g * y,
     y=lambda g, x: g * x,
 )  # fmt: skip

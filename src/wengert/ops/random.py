@@ -7,11 +7,13 @@ is in ops/generator.py.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from ..core import state
 from ..core.registry import public
 from ..core.size import size_of
 from ..core.tensor import Tensor
@@ -19,7 +21,7 @@ from ..kernels import dtypes, layouts
 from ..kernels.random import Generator, filled_like
 from . import random_from
 from .checking import check_tensor
-from .draws import Draw, dtype_of, new_drawn, standard
+from .draws import Draw, drawn, dtype_of, new_drawn, standard
 from .generator import source
 from .options import check_options, delivered, format_name, made
 from .random_fill import check_normal, check_uniform, check_whole, whole
@@ -196,8 +198,18 @@ def randperm(
     else:
         d = dtypes.int64 if dtype is None else dtypes.as_dtype(dtype, "randperm")
     _check_permutation(n, d)
-    order = source(generator, "randperm").randperm(n, d.np)
+    g = source(generator, "randperm")
+    if out is None and state.current_batch() is not None:
+        return drawn((n,), lambda whole: _permutations(g, whole, d.np))
+    order = g.randperm(n, d.np)
     return delivered(order, out, dtype, requires_grad, "randperm")
+
+
+def _permutations(g: Generator, size: tuple[int, ...], d: np.dtype) -> ndarray:
+    """Return one permutation for each example (of a vmap with different randomness)."""
+    count = math.prod(size[:-1])
+    rows = [g.randperm(size[-1], d) for _ in range(count)]
+    return np.stack(rows).reshape(size) if rows else np.empty(size, d)
 
 
 def _check_permutation(n: int, d: dtypes.dtype) -> None:
@@ -227,6 +239,9 @@ def _like(
     d = input._spec.dtype if dtype is None else dtypes.as_dtype(dtype, caller)
     filled = draw(d)
     form = format_name(memory_format, caller, "preserve_format")
+    if state.current_batch() is not None:
+        t = drawn(tuple(input.shape), lambda whole: filled(whole, d.np, True))
+        return t.requires_grad_() if requires_grad else t
     plan = layouts.empty_like(input._array, d.np, form)
     contiguous = plan.flags.c_contiguous
     array = filled_like(plan, d.np, lambda size: filled(size, d.np, contiguous))

@@ -12,12 +12,14 @@ from typing import Any
 
 import numpy as np
 
+from ..core import state
 from ..core.define import elementwise
 from ..core.inplace import write
 from ..core.registry import public
 from ..core.tensor import Tensor
 from ..kernels import dtypes
 from ..kernels.random import Generator, filled_like, largest_whole, memory_order
+from .draws import batched_draw, check_target
 from .generator import source
 
 ndarray = np.ndarray
@@ -36,7 +38,8 @@ def _forgotten(xp: Any, g: Any) -> Any:
 
 
 def _row(name: str, params: str, kernel: Callable[..., ndarray], node: str) -> Any:
-    return elementwise(f"{name}(x, *, {params})", kernel, promote=None, node=node, x=_forgotten)
+    return elementwise(f"{name}(x, *, {params})", kernel, promote=None, node=node, x=_forgotten,
+                       batch=batched_draw)  # fmt: skip
 
 
 def _elements(draw: str) -> Callable[..., ndarray]:
@@ -276,6 +279,12 @@ def _bounds(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], defaults: 
 
 
 # ----------------------------------------------------------------- methods
+def _filled(self: Tensor, row: Any, args: tuple) -> Tensor:
+    if state.current_batch() is not None:
+        check_target(self, row.op.name)
+    return write(self, row, args, copy_old=False)
+
+
 @public("Tensor")
 def uniform_(
     self: Tensor, *args: Any, generator: Any = None, **kwargs: Any
@@ -294,7 +303,7 @@ def uniform_(
         for v, n in zip(_bounds("uniform_", args, kwargs, (0.0, 1.0)), ("from", "to"), strict=True)
     )
     check_uniform(low, high, self._spec.dtype)
-    return write(self, _uniform, (low, high, source(generator, "uniform_")), copy_old=False)
+    return _filled(self, _uniform, (low, high, source(generator, "uniform_")))
 
 
 @public("Tensor")
@@ -312,7 +321,7 @@ def normal_(
     """
     mean, std = number(mean, "normal_", "mean"), number(std, "normal_", "std")
     check_normal(std, self._spec.dtype)
-    return write(self, _normal, (mean, std, source(generator, "normal_")), copy_old=False)
+    return _filled(self, _normal, (mean, std, source(generator, "normal_")))
 
 
 @public("Tensor")
@@ -335,14 +344,14 @@ def random_(self: Tensor, *args: Any, generator: Any = None, **kwargs: Any) -> T
     elif not args and not kwargs:
         if d.category == dtypes.COMPLEX or (d.np.kind == "u" and d.itemsize > 1):
             raise _not_implemented("random_kernel_cpu", d)
-        return write(self, _random, (g,), copy_old=False)
+        return _filled(self, _random, (g,))
     start, stop = _bounds("random_", args, kwargs, (0, None))
     start = whole(start, "random_", "from")
     if stop is None:
         start, stop = _check_from(start, d)
     else:
         start, stop = check_whole(start, whole(stop, "random_", "to"), d)
-    return write(self, row, (start, stop, g), copy_old=False)
+    return _filled(self, row, (start, stop, g))
 
 
 @public("Tensor")
@@ -370,11 +379,11 @@ def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Any = None) -> Tensor:
                 "The expanded size of the tensor must match the existing size: probabilities of "
                 f"shape {list(p.shape)} do not broadcast to a tensor of shape {list(self.shape)}"
             ) from None
-        return write(self, _bernoulli_each, (p._array, g), copy_old=False)
+        return _filled(self, _bernoulli_each, (p._array, g))
     p = number(p, "bernoulli_", "p")
     if not 0.0 <= p <= 1.0:
         raise RuntimeError(f"bernoulli_ expects p to be in [0, 1], but got p={p:g}")
-    return write(self, _bernoulli, (p, g), copy_old=False)
+    return _filled(self, _bernoulli, (p, g))
 
 
 @public("Tensor")
@@ -392,7 +401,7 @@ def exponential_(self: Tensor, lambd: float = 1.0, *, generator: Any = None) -> 
     _check_distribution(self._spec.dtype, "Exponential")
     if not lambd > 0.0:
         raise RuntimeError(f"exponential_ expects lambda > 0.0, but found lambda={lambd:g}")
-    return write(self, _exponential, (lambd, source(generator, "exponential_")), copy_old=False)
+    return _filled(self, _exponential, (lambd, source(generator, "exponential_")))
 
 
 @public("Tensor")
@@ -412,7 +421,7 @@ def geometric_(self: Tensor, p: float, *, generator: Any = None) -> Tensor:
         raise RuntimeError(f"geometric_ expects p to be in (0, 1), but got p={p:g}")
     if d.category in (dtypes.COMPLEX, dtypes.BOOL):
         raise _not_implemented("geometric_cpu", d)
-    return write(self, _geometric, (p, source(generator, "geometric_")), copy_old=False)
+    return _filled(self, _geometric, (p, source(generator, "geometric_")))
 
 
 @public("Tensor")
@@ -432,7 +441,7 @@ def log_normal_(
     if not std > 0.0:
         raise RuntimeError(f"log_normal_ expects std > 0.0, but found std={std:g}")
     check_continuous(self._spec.dtype, "log_normal_cpu", complex_too=False)
-    return write(self, _log_normal, (mean, std, source(generator, "log_normal_")), copy_old=False)
+    return _filled(self, _log_normal, (mean, std, source(generator, "log_normal_")))
 
 
 @public("Tensor")
@@ -452,4 +461,4 @@ def cauchy_(
     _check_distribution(self._spec.dtype, "Cauchy")
     if not sigma > 0.0:
         raise RuntimeError(f"cauchy_ expects sigma > 0.0, but found sigma={sigma:g}")
-    return write(self, _cauchy, (median, sigma, source(generator, "cauchy_")), copy_old=False)
+    return _filled(self, _cauchy, (median, sigma, source(generator, "cauchy_")))

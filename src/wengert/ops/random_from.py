@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.batching import aligned
 from ..core.define import elementwise
 from ..core.inplace import into
 from ..core.registry import public
@@ -14,7 +15,7 @@ from ..core.tensor import Tensor, wrap
 from ..kernels import dtypes
 from ..kernels.random import Generator
 from .checking import check_tensor
-from .draws import dtype_of, new_drawn, standard
+from .draws import batched_draw, check_steered, dtype_of, new_drawn, standard
 from .generator import source
 from .options import check_options, made
 from .random_fill import bernoulli_, check_normal, check_probability, number, whole
@@ -43,12 +44,17 @@ def _both_kernel(mean: ndarray, std: ndarray, g: Generator) -> ndarray:
     return np.asarray((drawn * std).astype(mean.dtype) + mean)
 
 
+def _batched_both(op: Any, xs: list, on: list, params: tuple) -> Any:
+    check_steered(op.name)
+    return aligned(op, xs, on, params)
+
+
 _around = elementwise("normal_mean(x, *, std, source)", _around_kernel, promote=None,
-                      node="NormalBackward1", x=_zero)  # fmt: skip
+                      node="NormalBackward1", x=_zero, batch=batched_draw)  # fmt: skip
 _wide = elementwise("normal_std(x, *, mean, source)", _wide_kernel, promote=None,
-                    node="NormalBackward2", x=_zero)  # fmt: skip
+                    node="NormalBackward2", x=_zero, batch=batched_draw)  # fmt: skip
 _both = elementwise("normal(x, y, *, source)", _both_kernel, promote=None, node="NormalBackward3",
-                    x=_zero, y=_zero)  # fmt: skip
+                    x=_zero, y=_zero, batch=_batched_both)  # fmt: skip
 
 
 @public("torch")
@@ -97,7 +103,7 @@ def _normal_of(mean: Any, std: Any, g: Generator) -> Tensor:
     if isinstance(std, Tensor):
         if std._spec.dtype.category == dtypes.COMPLEX:
             raise RuntimeError("normal expects standard deviation to be non-complex")
-        if (std._array < 0).any():
+        if std._spec.plain and (std._array < 0).any():
             raise RuntimeError("normal expects all elements of std >= 0.0")
     if not isinstance(std, Tensor):
         std = number(std, "normal", "std")
@@ -115,7 +121,8 @@ def _bernoulli_kernel(p: ndarray, g: Generator) -> ndarray:
     return g.bernoulli_each(p, p.dtype)
 
 
-_bernoulli = elementwise("bernoulli(x, *, source)", _bernoulli_kernel, promote=None, x=_zero)
+_bernoulli = elementwise("bernoulli(x, *, source)", _bernoulli_kernel, promote=None, x=_zero,
+                         batch=batched_draw)  # fmt: skip
 
 
 @public("torch", "Tensor")
@@ -133,9 +140,10 @@ def bernoulli(
     """
     check_tensor(input, "bernoulli")
     if p is not None:
-        result = bernoulli_(wrap(np.empty_like(input._array, order="C")), p, generator=generator)
+        result = bernoulli_(input.new_empty(tuple(input.shape)), p, generator=generator)
     else:
-        check_probability(input._array)
+        if input._spec.plain:
+            check_probability(input._array)
         result = _bernoulli(input, source(generator, "bernoulli"))
     return result if out is None else into(out, result, "bernoulli")
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.batching import along
 from ..core.define import plain, primitive
 from ..core.op import TENSORS as T
 from ..core.promote import float_dtype
@@ -64,15 +65,23 @@ def by_dim(name: str) -> Any:
 
 
 # ------------------------------------------------------------------- sum and mean
+def _spread_batch(op: Any, xs: list, on: list, params: tuple) -> Any:
+    dim, keepdim, shape = params
+    dims = range(len(shape)) if dim is None else dim
+    g = xs[0]
+    return T.spread(g, tuple([d + 1 for d in dims]), keepdim, (g.shape[0], *shape))
+
+
 _sum = primitive(
     "linear", "sum(x, *, dim, keepdim)", k.sum,
     x=lambda xp, g, x_spec, dim, keepdim: xp.spread(g, dim, keepdim, x_spec.shape),
-    node=by_dim("Sum"), batch=over_dims,
+    node=by_dim("Sum"), batch=along("dim"),
 )  # fmt: skip
 
 _spread = primitive(
     "linear", "spread(x, *, dim, keepdim, shape)", k.spread,
     x=lambda xp, g, dim, keepdim: xp.sum(g, dim, keepdim), node="ExpandBackward0",
+    batch=_spread_batch,
 )  # fmt: skip
 
 _mean = primitive(
@@ -80,14 +89,14 @@ _mean = primitive(
     x=lambda xp, g, x_spec, dim, keepdim: xp.spread(
         g / counted(x_spec.shape, dim), dim, keepdim, x_spec.shape
     ),
-    node=by_dim("Mean"), batch=over_dims,
+    node=by_dim("Mean"), batch=along("dim"),
 )  # fmt: skip
 
 _nansum = primitive(
     "opaque", "nansum(x, *, dim, keepdim)", k.nansum,
     x=lambda xp, g, x, dim, keepdim: xp.spread(g, dim, keepdim, x.shape) * ~xp.isnan(x),
     jvp=lambda xp, xs, ts, out, params: xp.sum(ts[0] * ~xp.isnan(xs[0]), *params),
-    batch=over_dims,
+    batch=along("dim"),
 )  # fmt: skip
 
 

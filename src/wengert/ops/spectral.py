@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..core import return_types as rt
+from ..core.batching import leading
 from ..core.define import primitive
 from ..core.op import TENSORS as T
 from ..core.registry import public
@@ -46,8 +47,8 @@ def _eigh_jvp(xp: Any, xs: Any, ts: Any, out: Any, params: Any) -> Any:
 
 
 _eigh = primitive(
-    "opaque", "linalg_eigh(x, *, upper)", k.eigh, outputs=2, x=_eigh_rule, jvp=_eigh_jvp
-)
+    "opaque", "linalg_eigh(x, *, upper)", k.eigh, outputs=2, x=_eigh_rule, jvp=_eigh_jvp, batch=leading,
+)  # fmt: skip
 
 
 @public("linalg")
@@ -108,7 +109,9 @@ def _eig_jvp(xp: Any, xs: Any, ts: Any, out: Any, params: Any) -> Any:
     return xp.diagonal(inner, 0, n - 2, n - 1), turn - v * along
 
 
-_eig = primitive("opaque", "linalg_eig(x)", k.eig, outputs=2, x=_eig_rule, jvp=_eig_jvp)
+_eig = primitive(
+    "opaque", "linalg_eig(x)", k.eig, outputs=2, x=_eig_rule, jvp=_eig_jvp, batch=leading
+)
 
 
 @public("linalg")
@@ -182,9 +185,10 @@ def _svd_jvp(xp: Any, xs: Any, ts: Any, out: Any, params: Any) -> Any:
     u, s, vh = out
     m, n = spec.shape[-2:]
     rank = min(m, n)
-    if params[0] and m != n:
-        raise NotImplementedError("forward mode of svd(full_matrices=True) of non-square matrices")
     t = ts[0]
+    last = t.ndim - 1
+    if params[0]:
+        u, vh = xp.narrow(u, last, 0, rank), xp.narrow(vh, last - 1, 0, rank)
     uh, v = mh(xp, u, spec), mh(xp, vh, spec)
     p = xp.bmm(uh, xp.bmm(t, v))
     d = p.ndim
@@ -205,10 +209,15 @@ def _svd_jvp(xp: Any, xs: Any, ts: Any, out: Any, params: Any) -> Any:
     if n > rank:
         tt = xp.bmm(uh, t) / column
         tvh = tvh + tt - xp.bmm(xp.bmm(tt, v), vh)
+    if params[0]:  # as in PyTorch, the vectors beyond the smaller side are taken for constants
+        tu = xp.constant_pad_nd(tu, (0, m - rank), 0) if m > rank else tu
+        tvh = xp.constant_pad_nd(tvh, (0, 0, 0, n - rank), 0) if n > rank else tvh
     return tu, tsv, tvh
 
 
-_svd = primitive("opaque", "linalg_svd(x, *, full)", k.svd, outputs=3, x=_svd_rule, jvp=_svd_jvp)
+_svd = primitive(
+    "opaque", "linalg_svd(x, *, full)", k.svd, outputs=3, x=_svd_rule, jvp=_svd_jvp, batch=leading
+)
 
 
 @public("linalg", name="svd")
@@ -265,7 +274,7 @@ def _exp_block(xp: Any, a: Any, corner: Any) -> Any:
 _matrix_exp = primitive(
     "opaque", "linalg_matrix_exp(x)", k.matrix_exp,
     x=lambda xp, g, x: _exp_block(xp, mt(xp, x), g),
-    jvp=lambda xp, xs, ts, out, params: _exp_block(xp, xs[0], ts[0]),
+    jvp=lambda xp, xs, ts, out, params: _exp_block(xp, xs[0], ts[0]), batch=leading,
 )  # fmt: skip
 
 

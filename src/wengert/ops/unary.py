@@ -152,7 +152,13 @@ def _sgn_rule(xp: Any, g: Any, x: Any, out: Any) -> Any:
     return xp.where(size == 0, xp.zeros_like(g), tangential)
 
 
-sgn = _same("sgn(x)", _sgn_kernel, x=_sgn_rule)
+def _sgn_jvp(xp: Any, xs: list, ts: list, out: Any, params: tuple) -> Any:
+    """Complex sgn is not holomorphic: what is pushed is the conjugate of what the rule pulls."""
+    (x,), (t,) = xs, ts
+    return xp.conj(_sgn_rule(xp, xp.conj(t), x, out)) if xp.is_complex(x) else xp.zeros_like(t)
+
+
+sgn = _same("sgn(x)", _sgn_kernel, x=_sgn_rule, jvp=_sgn_jvp)
 
 
 @public("torch", "Tensor")

@@ -9,10 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from ..core.batching import along, composed, in_front, unchanged, with_rank
 from ..core.define import primitive, utility
+from ..core.dual import innermost
 from ..core.op import ARRAYS, fit
+from ..core.op import TENSORS as T
 from ..core.record import view1
-from ..core.tensor import Tensor
+from ..core.tensor import Tensor, wrap
 from ..kernels import dims, layouts, strides
 from ..kernels.dims import shown
 from .checking import check_tensor
@@ -45,73 +48,149 @@ def _view_kernel(x: np.ndarray, shape: tuple[Any, ...]) -> np.ndarray:
         ) from None
 
 
+# ------------------------------------------------------------------- batching rules
+def _permute_batch(op: Any, xs: list, on: list, params: tuple) -> Any:
+    return T.permute(xs[0], (0, *[d + 1 for d in params[0]]))
+
+
+def _t_batch(op: Any, xs: list, on: list, params: tuple) -> Any:
+    return T.transpose(xs[0], 1, 2) if xs[0].ndim == 3 else T.alias(xs[0])
+
+
+def _squeeze_batch(op: Any, xs: list, on: list, params: tuple) -> Any:
+    x, dims = xs[0], params[0]
+    sizes = x.shape[1:]
+    given = range(len(sizes)) if dims is None else (dims,) if dims.__class__ is int else dims
+    ones = tuple([d + 1 for d in given if d < len(sizes) and sizes[d] == 1])
+    return T.squeeze(x, ones)
+
+
+def _unsqueeze_batch(op: Any, xs: list, on: list, params: tuple) -> Any:
+    dim = params[0]
+    return T.unsqueeze(xs[0], dim + 1 if dim >= 0 else dim)
+
+
+def _expand_batch(op: Any, xs: list, on: list, params: tuple) -> Any:
+    x, shape = xs[0], params[0]
+    return T.expand(with_rank(x, True, len(shape)), (x.shape[0], *shape))
+
+
+_ALL = slice(None)
+
+
+def _pick_batch(op: Any, xs: list, on: list, params: tuple) -> Any:
+    return T.pick(xs[0], (_ALL, *params[0]), params[1])
+
+
+def _unpick_batch(op: Any, xs: list, on: list, params: tuple) -> Any:
+    return T.unpick(xs[0], (xs[0].shape[0], *params[0]), (_ALL, *params[1]))
+
+
+def _windows_batch(op: Any, xs: list, on: list, params: tuple) -> Any:
+    x, (dim, size, step) = xs[0], params
+    if x.ndim == 1:  # an example without dims has one window: itself, or nothing
+        return T.slice(T.unsqueeze(x, 1), 1, slice(0, size, 1))
+    return T.unfold(x, dim + 1, size, step)
+
+
+def _windows_backward_batch(op: Any, xs: list, on: list, params: tuple) -> Any:
+    g, (shape, dim, size, step) = xs[0], params
+    if not shape:
+        return T.sum(g, (1,), False)
+    return T.unfold_backward(g, (g.shape[0], *shape), dim + 1, size, step)
+
+
+def _strided(xp: Any, x: Any, size: Any, stride: Any, shift: int, geometry: Any) -> Any:
+    """Under vmap: an example counts as laid out in row order."""
+    at = strides.positions(tuple(size), tuple(stride), shift)
+    return xp.reshape(xp.index_select(xp.reshape(x, (-1,)), wrap(at.reshape(-1)), 0), tuple(size))
+
+
+# ------------------------------------------------------------------- the ops
 view_op = primitive("linear", "view(x, *, shape)", _view_kernel, view=True,
                     x=lambda xp, g, x_spec: xp.reshape(g, x_spec.shape),
-                    jvp=lambda xp, xs, ts, out, params: xp.reshape(ts[0], params[0]))  # fmt: skip
+                    jvp=lambda xp, xs, ts, out, params: xp.reshape(ts[0], params[0]),
+                     batch=in_front("shape"))  # fmt: skip
 
 unsafe_view = primitive("linear", "unsafe_view(x, *, shape)", lambda x, shape: x.reshape(shape),
-                        x=lambda xp, g, x_spec: xp.reshape(g, x_spec.shape))  # fmt: skip
+                        x=lambda xp, g, x_spec: xp.reshape(g, x_spec.shape),
+                     batch=in_front("shape"))  # fmt: skip
 
 clone_op = primitive("linear", "clone(x, *, order)", lambda x, order: _clone_kernel(x, order),
-                     x=lambda g: g)  # fmt: skip
+                     x=lambda g: g,
+                     batch=unchanged)  # fmt: skip
 
 permute_op = primitive("linear", "permute(x, *, dims)", lambda x, dims: x.transpose(dims), view=True,
-                       x=lambda xp, g, dims: xp.permute(g, _inverse(dims)))  # fmt: skip
+                       x=lambda xp, g, dims: xp.permute(g, _inverse(dims)),
+                     batch=_permute_batch)  # fmt: skip
 
 transpose_op = primitive("linear", "transpose(x, *, dim0, dim1)",
                          lambda x, dim0, dim1: x.swapaxes(dim0, dim1), view=True,
-                         x=lambda xp, g, dim0, dim1: xp.transpose(g, dim0, dim1))  # fmt: skip
+                         x=lambda xp, g, dim0, dim1: xp.transpose(g, dim0, dim1),
+                     batch=along("dim0", "dim1"))  # fmt: skip
 
 t_op = primitive("linear", "t(x)", lambda x: x.T, view=True,
-                 x=lambda xp, g: xp.t(g))  # fmt: skip
+                 x=lambda xp, g: xp.t(g),
+                     batch=_t_batch)  # fmt: skip
 
 squeeze_op = primitive("linear", "squeeze(x, *, dims)", lambda x, dims: _squeeze_kernel(x, dims),
                        view=True, node=lambda rest: _squeeze_name(rest[0]),
-                       x=lambda xp, g, x_spec: xp.reshape(g, x_spec.shape))  # fmt: skip
+                       x=lambda xp, g, x_spec: xp.reshape(g, x_spec.shape),
+                     batch=_squeeze_batch)  # fmt: skip
 
 unsqueeze_op = primitive("linear", "unsqueeze(x, *, dim)", lambda x, dim: _unsqueeze_kernel(x, dim),
                          view=True,
-                         x=lambda xp, g, x_spec: xp.reshape(g, x_spec.shape))  # fmt: skip
+                         x=lambda xp, g, x_spec: xp.reshape(g, x_spec.shape),
+                     batch=_unsqueeze_batch)  # fmt: skip
 
 expand_op = primitive("linear", "expand(x, *, shape)", strides.expand, view=True,
-                      x=lambda g, x_spec: fit(g, x_spec))  # fmt: skip
+                      x=lambda g, x_spec: fit(g, x_spec),
+                     batch=_expand_batch)  # fmt: skip
 
 # one row each for the pieces of an index; a key of several pieces is one view too
 select_op = primitive("linear", "select(x, *, dim, index)",
                       lambda x, dim, index: x[at_dim(dim, index)] if dim else x[index, ...], view=True,
-                      x=lambda xp, g, x_spec, dim, index: xp.unpick(g, x_spec.shape, at_dim(dim, index)))  # fmt: skip
+                      x=lambda xp, g, x_spec, dim, index: xp.unpick(g, x_spec.shape, at_dim(dim, index)),
+                     batch=along("dim"))  # fmt: skip
 
 slice_op = primitive("linear", "slice(x, *, dim, piece)",
                      lambda x, dim, piece: x[at_dim(dim, piece)] if dim else x[piece], view=True,
-                     x=lambda xp, g, x_spec, dim, piece: xp.unpick(g, x_spec.shape, at_dim(dim, piece)))  # fmt: skip
+                     x=lambda xp, g, x_spec, dim, piece: xp.unpick(g, x_spec.shape, at_dim(dim, piece)),
+                     batch=along("dim"))  # fmt: skip
 
 pick_op = primitive("linear", "pick(x, *, key, name)", lambda x, key, name: _pick_kernel(x, key), view=True,
                     node=lambda rest: rest[1],
-                    x=lambda xp, g, x_spec, key: xp.unpick(g, x_spec.shape, key))  # fmt: skip
+                    x=lambda xp, g, x_spec, key: xp.unpick(g, x_spec.shape, key),
+                     batch=_pick_batch)  # fmt: skip
 
 unpick = primitive("linear", "unpick(x, *, shape, key)", lambda x, shape, key: _unpick_kernel(x, shape, key),
-                   x=lambda xp, g, key: xp.pick(g, key, "SliceBackward0"))  # fmt: skip
+                   x=lambda xp, g, key: xp.pick(g, key, "SliceBackward0"),
+                     batch=_unpick_batch)  # fmt: skip
 
 diagonal_op = primitive("linear", "diagonal(x, *, offset, dim1, dim2)",
                         lambda x, offset, dim1, dim2: _writable_diagonal(x, offset, dim1, dim2),
                         view=True,
                         x=lambda xp, g, x_spec, offset, dim1, dim2:
-                            xp.diagonal_backward(g, x_spec.shape, offset, dim1, dim2))  # fmt: skip
+                            xp.diagonal_backward(g, x_spec.shape, offset, dim1, dim2),
+                     batch=along("dim1", "dim2"))  # fmt: skip
 
 diagonal_backward = primitive("linear", "diagonal_backward(x, *, shape, offset, dim1, dim2)",
                               lambda x, shape, offset, dim1, dim2: _undiagonal(x, shape, offset, dim1, dim2),
-                              x=lambda xp, g, offset, dim1, dim2: xp.diagonal(g, offset, dim1, dim2))  # fmt: skip
+                              x=lambda xp, g, offset, dim1, dim2: xp.diagonal(g, offset, dim1, dim2),
+                     batch=in_front("shape", dims=("dim1", "dim2")))  # fmt: skip
 
 unfold_op = primitive("linear", "unfold(x, *, dim, size, step)", strides.windows, view=True,
                       x=lambda xp, g, x_spec, dim, size, step:
-                          xp.unfold_backward(g, x_spec.shape, dim, size, step))  # fmt: skip
+                          xp.unfold_backward(g, x_spec.shape, dim, size, step),
+                     batch=_windows_batch)  # fmt: skip
 
 unfold_backward = primitive("linear", "unfold_backward(x, *, shape, dim, size, step)", strides.add_windows,
-                            x=lambda xp, g, dim, size, step: xp.unfold(g, dim, size, step))  # fmt: skip
+                            x=lambda xp, g, dim, size, step: xp.unfold(g, dim, size, step),
+                     batch=_windows_backward_batch)  # fmt: skip
 
 as_strided_op = primitive("linear", "as_strided(x, *, size, stride, shift, geometry)",
                           lambda x, size, stride, shift, geometry: strides.as_strided(x, size, stride, shift),
-                          view=True,
+                          view=True, batch=composed(_strided),
                           x=lambda xp, g, size, stride, shift, geometry:
                               xp.restride(g, (size, stride, shift), geometry, geometry),
                           jvp=lambda xp, xs, ts, out, params:
@@ -121,7 +200,8 @@ restride = primitive("linear", "restride(x, *, source, target, shared)", strides
                      x=lambda xp, g, source, target, shared: xp.restride(g, target, source, shared))  # fmt: skip
 
 alias = primitive("linear", "alias(x)", lambda x: x[...], view=True,
-                  x=lambda g: g)  # fmt: skip
+                  x=lambda g: g,
+                     batch=unchanged)  # fmt: skip
 
 
 _VIEW = view_op.op
@@ -202,9 +282,7 @@ def _undiagonal(g: np.ndarray, shape: tuple[Any, ...], offset: int, dim1: int, d
 # ------------------------------------------------------------------- what rules may use besides
 def reshape_any(x: Tensor, shape: tuple[Any, ...]) -> Tensor:
     """Return x under a shape that is known to fit: a view where strides allow, else a copy."""
-    a = x._array
-    if not x._spec.plain:
-        return unsafe_view(x, shape)
+    a = x._array if x._spec.plain else innermost(x)
     if not a.flags.c_contiguous:
         try:
             a.reshape(shape, copy=False)

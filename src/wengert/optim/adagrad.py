@@ -10,7 +10,16 @@ import numpy as np
 from ..core.inplace import bump, caller
 from ..core.tensor import Tensor, wrap
 from . import _blocks
-from .optimizer import Optimizer, Params, check_flags, check_setting
+from ._formula import record, scalar
+from .optimizer import (
+    Optimizer,
+    Params,
+    check_flags,
+    check_rate,
+    check_setting,
+    number,
+    start_count,
+)
 
 
 class Adagrad(Optimizer):
@@ -42,9 +51,7 @@ class Adagrad(Optimizer):
         differentiable: bool = False,
         fused: bool | None = None,
     ) -> None:
-        if isinstance(lr, Tensor) and lr.numel() != 1:
-            raise ValueError("Tensor lr must be 1-element")
-        check_setting(bool(lr >= 0.0), "learning rate", lr)
+        check_rate(lr)
         check_setting(lr_decay >= 0.0, "lr_decay value", lr_decay)
         check_setting(weight_decay >= 0.0, "weight_decay value", weight_decay)
         check_setting(
@@ -75,7 +82,7 @@ class Adagrad(Optimizer):
     def _state_of(self, p: Tensor, group: dict[str, Any]) -> dict[str, Any]:
         state = self.state[p]
         if not state:
-            state["step"] = wrap(np.zeros((), np.float32))
+            state["step"] = start_count()
             start = group["initial_accumulator_value"]
             start = complex(start, start) if p.is_complex() else start
             state["sum"] = wrap(np.full_like(p._array, start))
@@ -86,7 +93,7 @@ class Adagrad(Optimizer):
         loss = self._loss_of(closure)
         where = caller()
         for group in self.param_groups:
-            lr, decay = float(group["lr"]), float(group["weight_decay"]) or None
+            lr, decay = number(group["lr"]), number(group["weight_decay"]) or None
             by_count: dict[float, _blocks.Numbers] = {}
             for p in group["params"]:
                 grad = p._grad
@@ -96,13 +103,14 @@ class Adagrad(Optimizer):
                 count = state["step"]._array
                 t = float(count) + 1.0
                 count[...] = t
-                rate = lr / (1 + (t - 1) * group["lr_decay"])
+                slowed = 1 + (t - 1) * group["lr_decay"]
                 if group["differentiable"]:
-                    _recorded_step(p, grad, state, group, rate)
+                    settings = (scalar(group["lr"]) / slowed, group["eps"])
+                    record(_formula, p, grad, state, group, ("sum",), settings)
                     continue
                 numbers = by_count.get(t)
                 if numbers is None:
-                    numbers = by_count[t] = _blocks.Numbers(rate, group["eps"], decay)
+                    numbers = by_count[t] = _blocks.Numbers(lr / slowed, group["eps"], decay)
                 g = grad._array
                 if group["maximize"]:
                     g = np.negative(g, out=np.empty_like(g))
@@ -127,12 +135,9 @@ def _update(arrays: Any, work: Any, numbers: Any) -> None:
     np.subtract(p, t, out=p)
 
 
-def _recorded_step(
-    p: Tensor, grad: Tensor, state: dict[str, Any], group: dict[str, Any], rate: float
-) -> None:
-    """The same step in tensor operations that are recorded (`differentiable=True`)."""
-    g = -grad if group["maximize"] else grad
-    if group["weight_decay"]:
-        g = g + p * group["weight_decay"]
-    total = state["sum"] = state["sum"] + g * g
-    p.sub_(g / (total.sqrt() + group["eps"]) * rate)
+def _formula(xp: Any, p: Any, g: Any, slots: Any, numbers: Any) -> tuple[Any, tuple]:
+    """The same step as a formula of tensors (`differentiable=True`)."""
+    (total,) = slots
+    rate, eps = numbers
+    total = total + g * g
+    return p - g / (xp.sqrt(total) + eps) * rate, (total,)

@@ -11,7 +11,17 @@ import numpy as np
 from ..core.inplace import bump, caller
 from ..core.tensor import Tensor, wrap
 from . import _blocks
-from .optimizer import Optimizer, Params, check_flags, check_setting
+from ._formula import record, scalar
+from .optimizer import (
+    Optimizer,
+    Params,
+    check_betas,
+    check_flags,
+    check_rate,
+    check_setting,
+    number,
+    start_count,
+)
 
 
 class Adam(Optimizer):
@@ -47,12 +57,14 @@ class Adam(Optimizer):
         fused: bool | None = None,
         decoupled_weight_decay: bool = False,
     ) -> None:
-        if isinstance(lr, Tensor) and lr.numel() != 1:
-            raise ValueError("Tensor lr must be 1-element")
-        check_setting(bool(lr >= 0.0), "learning rate", lr)
+        check_rate(lr)
+        if isinstance(lr, Tensor) and foreach and not capturable:
+            raise ValueError(
+                "lr as a Tensor is not supported for capturable=False and foreach=True"
+            )
         check_setting(eps >= 0.0, "epsilon value", eps)
-        for k in (0, 1):
-            check_setting(bool(0.0 <= betas[k] < 1.0), f"beta parameter at index {k}", betas[k])
+        check_betas(betas)
+        _check_tensors(betas, foreach, capturable)
         check_setting(weight_decay >= 0.0, "weight_decay value", weight_decay)
         check_flags(foreach, fused, differentiable)
         super().__init__(
@@ -87,12 +99,12 @@ class Adam(Optimizer):
                 group.setdefault(name, None)
         for values in self.state.values():
             if values and not isinstance(values["step"], Tensor):  # states of old versions
-                values["step"] = wrap(np.array(values["step"], np.float32))
+                values["step"] = start_count(values["step"])
 
     def _state_of(self, p: Tensor, amsgrad: bool) -> dict[str, Any]:
         state = self.state[p]
         if not state:
-            state["step"] = wrap(np.zeros((), np.float32))
+            state["step"] = start_count()
             state["exp_avg"] = wrap(np.zeros_like(p._array))
             state["exp_avg_sq"] = wrap(np.zeros_like(p._array))
             if amsgrad:
@@ -104,8 +116,8 @@ class Adam(Optimizer):
         loss = self._loss_of(closure)
         where = caller()
         for group in self.param_groups:
-            lr, decay = float(group["lr"]), float(group["weight_decay"])
-            b1, b2 = (float(b) for b in group["betas"])
+            lr, decay = number(group["lr"]), number(group["weight_decay"])
+            b1, b2 = (number(b) for b in group["betas"])
             added, shrink = decay or None, None
             if decay and group["decoupled_weight_decay"]:
                 added, shrink = None, 1 - lr * decay
@@ -119,7 +131,7 @@ class Adam(Optimizer):
                 t = float(count) + 1.0
                 count[...] = t
                 if group["differentiable"]:
-                    _recorded_step(p, grad, state, group, lr, t)
+                    _recorded_step(p, grad, state, group, t)
                     continue
                 numbers = by_count.get(t)
                 if numbers is None:
@@ -142,6 +154,20 @@ class Adam(Optimizer):
                 _blocks.run(_update, arrays, numbers)
                 bump(p, where)
         return loss
+
+
+def _check_tensors(betas: Any, foreach: bool | None, capturable: bool) -> None:
+    """Both betas may be tensors, of one element each."""
+    made = [isinstance(b, Tensor) for b in betas]
+    if any(made) and not all(made):
+        raise ValueError("betas must be either both floats or both Tensors")
+    for k, b in enumerate(betas):
+        if made[k] and foreach and not capturable:
+            raise ValueError(
+                f"betas[{k}] as a Tensor is not supported for capturable=False and foreach=True"
+            )
+        if made[k] and b.numel() != 1:
+            raise ValueError(f"Tensor betas[{k}] must be 1-element")
 
 
 def _update(arrays: Any, work: Any, numbers: Any) -> None:
@@ -172,19 +198,21 @@ def _update(arrays: Any, work: Any, numbers: Any) -> None:
 
 
 def _recorded_step(
-    p: Tensor, grad: Tensor, state: dict[str, Any], group: dict[str, Any], lr: float, t: float
+    p: Tensor, grad: Tensor, state: dict[str, Any], group: dict[str, Any], t: float
 ) -> None:
-    """The same step in tensor operations that are recorded (`differentiable=True`)."""
-    b1, b2 = group["betas"]
-    g = -grad if group["maximize"] else grad
-    if group["weight_decay"]:
-        if group["decoupled_weight_decay"]:
-            p.mul_(1 - lr * group["weight_decay"])
-        else:
-            g = g + p * group["weight_decay"]
-    m = state["exp_avg"] = state["exp_avg"] + (g - state["exp_avg"]) * (1 - b1)
-    v = state["exp_avg_sq"] = state["exp_avg_sq"] * b2 + g * g * (1 - b2)
-    if group["amsgrad"]:
-        v = state["max_exp_avg_sq"] = state["max_exp_avg_sq"].maximum(v)
-    denominator = v.sqrt() / math.sqrt(1 - b2**t) + group["eps"]
-    p.sub_(m / denominator * (lr / (1 - b1**t)))
+    b1, b2 = (scalar(b) for b in group["betas"])
+    slots = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")[: 3 if group["amsgrad"] else 2]
+    rate = scalar(group["lr"]) / (1 - b1**t)
+    numbers = (rate, (1 - b2**t) ** 0.5, b1, b2, group["eps"])
+    record(_formula, p, grad, state, group, slots, numbers)
+
+
+def _formula(xp: Any, p: Any, g: Any, slots: Any, numbers: Any) -> tuple[Any, tuple]:
+    """The same step as a formula of tensors (`differentiable=True`)."""
+    m, v, *largest = slots
+    rate, root, b1, b2, eps = numbers
+    m = m + (g - m) * (1 - b1)
+    v = v * b2 + g * g * (1 - b2)
+    most = [xp.maximum(largest[0], v)] if largest else []
+    denominator = xp.sqrt(most[0] if most else v) / root + eps
+    return p - m / denominator * rate, (m, v, *most)

@@ -10,14 +10,18 @@ from __future__ import annotations
 import functools
 import warnings
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from itertools import chain
 from typing import Any
 
+import numpy as np
+
 from ..core import state as core_state
 from ..core.hooks import RemovableHandle
-from ..core.tensor import Tensor
+from ..core.tensor import Tensor, wrap
+from ..kernels.dtypes import float64, get_default_dtype
 from ..nn.modules.module import clear_grads, typename
 
 Hook = Callable[..., Any]
@@ -355,6 +359,42 @@ def check_setting(condition: bool, text: str, value: Any) -> None:
     """Raises PyTorch's "Invalid ...: value" unless the condition holds."""
     if not condition:
         raise ValueError(f"Invalid {text}: {value}")
+
+
+def check_rate(lr: Any) -> None:
+    """A learning rate is a number, or a tensor of one element, that is not negative."""
+    if isinstance(lr, Tensor) and lr.numel() != 1:
+        raise ValueError("Tensor lr must be 1-element")
+    check_setting(bool(lr >= 0.0), "learning rate", lr)
+
+
+def check_betas(betas: Any) -> None:
+    """Both decay rates of the moments lie in [0, 1)."""
+    for k in (0, 1):
+        check_setting(bool(0.0 <= betas[k] < 1.0), f"beta parameter at index {k}", betas[k])
+
+
+def start_count(value: float = 0.0) -> Tensor:
+    """A 0-dim tensor for state that is one number: float64 if that is the default dtype."""
+    wide = get_default_dtype() is float64
+    return wrap(np.array(value, np.float64 if wide else np.float32))
+
+
+def number(value: Any) -> float:
+    """A setting as a plain number; it may be a tensor of one element, even one that is recorded."""
+    return float(value._array.reshape(()) if isinstance(value, Tensor) else value)
+
+
+@contextmanager
+def recorded(group: dict[str, Any]) -> Iterator[None]:
+    """Records the step of a group with `differentiable=True`, whatever the caller's grad mode."""
+    if group.get("foreach"):
+        raise AssertionError("_foreach ops don't support autograd")
+    before = core_state.set_grad_enabled(True)
+    try:
+        yield
+    finally:
+        core_state.set_grad_enabled(before)
 
 
 def check_flags(foreach: bool | None, fused: bool | None, differentiable: bool) -> None:

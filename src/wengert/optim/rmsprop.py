@@ -10,7 +10,8 @@ import numpy as np
 from ..core.inplace import bump, caller
 from ..core.tensor import Tensor, wrap
 from . import _blocks
-from .optimizer import Optimizer, Params, check_setting
+from ._formula import record, scalar
+from .optimizer import Optimizer, Params, check_rate, check_setting, number, start_count
 
 
 class RMSprop(Optimizer):
@@ -43,9 +44,7 @@ class RMSprop(Optimizer):
         maximize: bool = False,
         differentiable: bool = False,
     ) -> None:
-        if isinstance(lr, Tensor) and lr.numel() != 1:
-            raise ValueError("Tensor lr must be 1-element")
-        check_setting(bool(lr >= 0.0), "learning rate", lr)
+        check_rate(lr)
         check_setting(eps >= 0.0, "epsilon value", eps)
         check_setting(momentum >= 0.0, "momentum value", momentum)
         check_setting(weight_decay >= 0.0, "weight_decay value", weight_decay)
@@ -69,7 +68,7 @@ class RMSprop(Optimizer):
     def _state_of(self, p: Tensor, group: dict[str, Any]) -> dict[str, Any]:
         state = self.state[p]
         if not state:
-            state["step"] = wrap(np.zeros((), np.float32))
+            state["step"] = start_count()
             state["square_avg"] = wrap(np.zeros_like(p._array))
             if group["momentum"] > 0:
                 state["momentum_buffer"] = wrap(np.zeros_like(p._array))
@@ -84,11 +83,11 @@ class RMSprop(Optimizer):
         for group in self.param_groups:
             alpha = group["alpha"]
             numbers = _blocks.Numbers(
-                float(group["lr"]),
+                number(group["lr"]),
                 alpha,
                 1 - alpha,
                 group["eps"],
-                float(group["weight_decay"]) or None,
+                number(group["weight_decay"]) or None,
                 group["momentum"] or None,
                 1 if group["centered"] else None,
             )
@@ -148,16 +147,28 @@ def _update(arrays: Any, work: Any, numbers: Any) -> None:
 
 
 def _recorded_step(p: Tensor, grad: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
-    """The same step in tensor operations that are recorded (`differentiable=True`)."""
-    alpha = group["alpha"]
-    g = -grad if group["maximize"] else grad
-    if group["weight_decay"]:
-        g = g + p * group["weight_decay"]
-    v = state["square_avg"] = state["square_avg"] * alpha + g * g * (1 - alpha)
-    if group["centered"]:
-        mean = state["grad_avg"] = state["grad_avg"] + (g - state["grad_avg"]) * (1 - alpha)
-        v = v - mean * mean
-    d = g / (v.sqrt() + group["eps"])
-    if group["momentum"]:
-        d = state["momentum_buffer"] = state["momentum_buffer"] * group["momentum"] + d
-    p.sub_(d * group["lr"])
+    slots = ["square_avg"]
+    slots += [name for name in ("momentum_buffer", "grad_avg") if name in state]
+    momentum = group["momentum"] if "momentum_buffer" in state else None
+    numbers = (scalar(group["lr"]), group["alpha"], group["eps"], momentum)
+    record(_formula, p, grad, state, group, tuple(slots), numbers)
+
+
+def _formula(xp: Any, p: Any, g: Any, slots: Any, numbers: Any) -> tuple[Any, tuple]:
+    """The same step as a formula of tensors (`differentiable=True`)."""
+    lr, alpha, eps, momentum = numbers
+    v, *more = slots
+    new = [v * alpha + g * g * (1 - alpha)]
+    buffer = None if momentum is None else more.pop(0)
+    if more:
+        mean = more[0] + (g - more[0]) * (1 - alpha)
+        d = g / (xp.sqrt(new[0] - mean * mean) + eps)
+    else:
+        mean = None
+        d = g / (xp.sqrt(new[0]) + eps)
+    if buffer is not None:
+        d = buffer * momentum + d
+        new.append(d)
+    if mean is not None:
+        new.append(mean)
+    return p - d * lr, tuple(new)

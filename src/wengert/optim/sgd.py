@@ -10,7 +10,8 @@ import numpy as np
 from ..core.inplace import bump, caller
 from ..core.tensor import Tensor, wrap
 from . import _blocks
-from .optimizer import Optimizer, Params, check_flags, check_setting
+from ._formula import scalar
+from .optimizer import Optimizer, Params, check_flags, check_rate, check_setting, number, recorded
 
 
 class SGD(Optimizer):
@@ -43,9 +44,7 @@ class SGD(Optimizer):
         differentiable: bool = False,
         fused: bool | None = None,
     ) -> None:
-        if isinstance(lr, Tensor) and lr.numel() != 1:
-            raise ValueError("Tensor lr must be 1-element")
-        check_setting(bool(lr >= 0.0), "learning rate", lr)
+        check_rate(lr)
         check_setting(momentum >= 0.0, "momentum value", momentum)
         check_setting(bool(weight_decay >= 0.0), "weight_decay value", weight_decay)
         if nesterov and (momentum <= 0 or dampening != 0):
@@ -80,12 +79,13 @@ class SGD(Optimizer):
         where = caller()
         for group in self.param_groups:
             if group["differentiable"]:
-                _recorded_step(self, group)
+                with recorded(group):
+                    _recorded_step(self, group)
                 continue
             momentum = group["momentum"]
             numbers = _blocks.Numbers(
-                float(group["lr"]),
-                float(group["weight_decay"]) or None,
+                number(group["lr"]),
+                number(group["weight_decay"]) or None,
                 momentum,
                 1 - group["dampening"] if group["dampening"] else None,
                 1 if group["nesterov"] else None,
@@ -161,14 +161,14 @@ def _move(p: Any, d: Any, buffer: Any, t: Any, numbers: Any) -> None:
 
 def _recorded_step(optimizer: SGD, group: dict[str, Any]) -> None:
     """The same step in tensor operations that are recorded (`differentiable=True`)."""
-    lr, momentum, decay = group["lr"], group["momentum"], group["weight_decay"]
+    lr, momentum, decay = scalar(group["lr"]), group["momentum"], scalar(group["weight_decay"])
     for p in group["params"]:
         grad = p._grad
         if grad is None:
             continue
         d = -grad if group["maximize"] else grad
-        if decay:
-            d = d + p * decay
+        if isinstance(decay, Tensor) or decay:
+            d = d + p.clone() * decay  # what is recorded must not be overwritten below
         if momentum:
             state = optimizer.state[p]
             buffer = state.get("momentum_buffer")

@@ -1,8 +1,9 @@
-"""Layer 4: what tests need: `assert_close`, `make_tensor` and the op grid (`grid`)."""
+"""Layer 4: what tests need: `assert_close`, `make_tensor`, `check_grads` and the op grid (`grid`)."""
 
 from __future__ import annotations
 
+from .check_grads import check_grads
 from .compare import assert_close
 from .make import make_tensor
 
-__all__ = ["assert_close", "make_tensor"]
+__all__ = ["assert_close", "check_grads", "make_tensor"]

@@ -2,13 +2,13 @@
 
 A row says how to call an op (over wengert or any module with its names) and on which inputs. The
 properties compare derivatives with central differences in float64 along random directions, which
-sees any wrong entry of a Jacobian with probability one, at the cost of two evaluations.
+sees any wrong entry of a Jacobian with probability one, at the cost of two evaluations. Those of the
+function transforms are in grid_transforms.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -20,82 +20,19 @@ from ..core.op import TABLE, Fitted
 from ..core.state import Mode, pop_mode, push_mode
 from ..core.tensor import Tensor, wrap
 from ..late import load_all
-
-EPS = 1e-6
-
-
-@dataclass
-class Input:
-    """One input of a row: its shape and where its numbers come from.
-
-    domain  "real" (normal), "positive", "unit" (inside (-1, 1)), "open" (inside (0, 1)),
-            "big" (above 1), "distinct" (no ties), "bool", or ("int", n) for indices below n
-    grad    whether gradients with respect to it are checked
-    """
-
-    shape: tuple
-    domain: Any = "real"
-    grad: bool = True
-
-    def numbers(self, seed: int) -> np.ndarray:
-        """Return the numbers, away from every point where a function of the domain has a kink."""
-        r = np.random.default_rng(seed)
-        if self.domain == "bool":
-            return r.random(self.shape) < 0.5
-        if isinstance(self.domain, tuple):
-            return r.integers(0, self.domain[1], self.shape)
-        if self.domain == "positive":
-            return r.uniform(0.3, 2.5, self.shape)
-        if self.domain == "unit":
-            return r.uniform(0.1, 0.8, self.shape) * r.choice([-1.0, 1.0], self.shape)
-        if self.domain == "open":
-            return r.uniform(0.15, 0.85, self.shape)
-        if self.domain == "big":
-            return r.uniform(1.3, 3.0, self.shape)
-        if self.domain == "distinct":
-            n = int(np.prod(self.shape))
-            spread = np.linspace(-2.0, 2.1, max(n, 1))[:n] + r.uniform(0, 1.5 / max(n, 1), n)
-            return r.permutation(spread).reshape(self.shape)
-        if self.domain == "real":
-            return r.uniform(0.2, 1.7, self.shape) * r.choice([-1.0, 1.0], self.shape)
-        raise ValueError(f"unknown domain {self.domain!r} of an input")
-
-    @property
-    def differentiable(self) -> bool:
-        """True if the numbers are real ones and gradients are wanted."""
-        return self.grad and self.domain != "bool" and not isinstance(self.domain, tuple)
-
-
-@dataclass
-class Row:
-    """One op call of the table.
-
-    name      what the test is called
-    call      call(T, *inputs): T is wengert or PyTorch
-    inputs    the inputs, see `Input`
-    ops       which rows of the op table the call covers
-    inplace   the in-place form, call(T, *inputs), writing its first input; None if there is none
-    complex   True if the op takes complex numbers
-    orders    how often it can be differentiated (2; 1 where the second derivative is refused)
-    forward   True if forward mode must work
-    gaps      property name -> why it does not hold (a visible gap)
-    """
-
-    name: str
-    call: Callable
-    inputs: Sequence[Input]
-    ops: tuple = ()
-    inplace: Callable | None = None
-    complex: bool = False
-    orders: int = 2
-    forward: bool = True
-    torch: bool = True
-    torch_tolerance: float = 1e-10
-    gaps: dict = field(default_factory=dict)
-
-    def arrays(self, seed: int = 0) -> list[np.ndarray]:
-        """Return the numbers of all inputs."""
-        return [i.numbers(100 * seed + k) for k, i in enumerate(self.inputs)]
+from .grid_transforms import forward_over_reverse, grad_of_vmap, vmap, vmap_of_grad
+from .rows import (
+    EPS,
+    Input,
+    Row,
+    close,
+    directions,
+    moved,
+    outputs,
+    tensors,
+    weighted,
+    weights_of,
+)
 
 
 class Watch(Mode):
@@ -117,65 +54,14 @@ class Watch(Mode):
         pop_mode(self)
 
 
-def tensors(row: Row, arrays: Sequence[np.ndarray], grad: bool = True) -> list[Tensor]:
-    """Return fresh tensors over copies of the arrays."""
-    return [
-        wrap(a.copy()).requires_grad_(grad and i.differentiable)
-        for a, i in zip(arrays, row.inputs, strict=True)
-    ]
-
-
-def outputs(result: Any) -> list[Tensor]:
-    """Return the differentiable outputs of a call as a flat list."""
-    items = result if isinstance(result, tuple | list) else (result,)
-    flat: list[Tensor] = []
-    for r in items:
-        flat += outputs(r) if isinstance(r, tuple | list) else [r]
-    return [r for r in flat if isinstance(r, Tensor) and r.dtype.category >= 2]
-
-
-def _weights(outs: Sequence[Any], seed: int = 7) -> list[np.ndarray]:
-    r = np.random.default_rng(seed)
-    return [np.asarray(r.uniform(0.5, 1.5, tuple(o.shape)) * r.choice([-1.0, 1.0], tuple(o.shape))) for o in outs]
-
-
-def _directions(row: Row, arrays: Sequence[np.ndarray], seed: int = 11) -> list[np.ndarray | None]:
-    r = np.random.default_rng(seed)
-    return [
-        r.uniform(0.5, 1.5, a.shape) * r.choice([-1.0, 1.0], a.shape) if i.differentiable else None
-        for a, i in zip(arrays, row.inputs, strict=True)
-    ]
-
-
-def _moved(arrays: Sequence[np.ndarray], directions: Sequence[Any], step: float) -> list[np.ndarray]:
-    return [a if d is None else a + step * d for a, d in zip(arrays, directions, strict=True)]
-
-
-def weighted(row: Row, ts: Sequence[Tensor], weights: Sequence[np.ndarray] | None = None) -> Tensor:
-    """Return the scalar sum of w * output over all outputs of the call."""
-    outs = outputs(row.call(wengert, *ts))
-    ws = _weights(outs) if weights is None else weights
-    total: Any = None
-    for o, w in zip(outs, ws, strict=True):
-        term = (o * wrap(w)).sum()
-        total = term if total is None else total + term
-    return total
-
-
-def close(got: float, expected: float, what: str, tolerance: float = 2e-5) -> None:
-    """Raise AssertionError unless two numbers agree to the accuracy of a central difference."""
-    scale = max(1.0, abs(got), abs(expected))
-    assert abs(got - expected) <= tolerance * scale, f"{what}: {got} against {expected} by differences"
-
-
 # ------------------------------------------------------------------- the properties
 def first_order(row: Row, seed: int = 0) -> None:
     """Reverse mode agrees with central differences."""
     arrays = row.arrays(seed)
-    d = _directions(row, arrays)
+    d = directions(row, arrays)
 
     def value(step: float) -> float:
-        return float(weighted(row, tensors(row, _moved(arrays, d, step), grad=False)).item())
+        return float(weighted(row, tensors(row, moved(arrays, d, step), grad=False)).item())
 
     numeric = (value(EPS) - value(-EPS)) / (2 * EPS)
     ts = tensors(row, arrays)
@@ -210,11 +96,11 @@ def _directional(row: Row, arrays: Sequence[np.ndarray], d: Sequence[Any], creat
 def second_order(row: Row, seed: int = 0) -> None:
     """The derivative of a function of the gradient agrees with central differences."""
     arrays = row.arrays(seed)
-    d = _directions(row, arrays)
-    e = _directions(row, arrays, 13)
+    d = directions(row, arrays)
+    e = directions(row, arrays, 13)
 
     def value(step: float) -> float:
-        return float(_directional(row, _moved(arrays, e, step), d, False)[1])
+        return float(_directional(row, moved(arrays, e, step), d, False)[1])
 
     numeric = (value(EPS) - value(-EPS)) / (2 * EPS)
     inputs, total = _directional(row, arrays, d, True)
@@ -235,12 +121,12 @@ def forward_mode(row: Row, seed: int = 0) -> None:
     from ..autograd import forward_ad as fwd
 
     arrays = row.arrays(seed)
-    d = _directions(row, arrays)
+    d = directions(row, arrays)
     with fwd.dual_level():
         ts = tensors(row, arrays, grad=False)
         duals = [t if v is None else fwd.make_dual(t, wrap(v)) for t, v in zip(ts, d, strict=True)]
         outs = outputs(row.call(wengert, *duals))
-        ws = _weights(outs)
+        ws = weights_of(outs)
         pushed = 0.0
         for o, w in zip(outs, ws, strict=True):
             tangent = fwd.unpack_dual(o).tangent
@@ -249,7 +135,7 @@ def forward_mode(row: Row, seed: int = 0) -> None:
                 pushed += float((tangent._array * w).sum())
 
     def value(step: float) -> float:
-        return float(weighted(row, tensors(row, _moved(arrays, d, step), grad=False)).item())
+        return float(weighted(row, tensors(row, moved(arrays, d, step), grad=False)).item())
 
     close(pushed, (value(EPS) - value(-EPS)) / (2 * EPS), f"{row.name}: forward mode")
     ts = tensors(row, arrays)
@@ -306,7 +192,7 @@ def single_precision(row: Row, seed: int = 0) -> None:
     ]
     outs = outputs(row.call(wengert, *narrow))
     total: Any = None
-    for o, w in zip(outs, _weights(outs), strict=True):
+    for o, w in zip(outs, weights_of(outs), strict=True):
         term = (o * wrap(w.astype(o.dtype.np))).sum()
         total = term if total is None else total + term
     total.backward()
@@ -324,7 +210,7 @@ def in_place(row: Row, seed: int = 0) -> None:
     arrays = row.arrays(seed)
     plain = tensors(row, arrays)
     out = row.call(wengert, *plain)
-    w = wrap(_weights([out])[0])
+    w = wrap(weights_of([out])[0])
     (out * w).sum().backward()
     ts = tensors(row, arrays)
     target = ts[0] * 1
@@ -454,7 +340,7 @@ def value_against(row: Row, torch: Any, seed: int = 0) -> None:
     pairs = [(a, b) for a, b in zip(outs, flat, strict=True) if a.requires_grad]
     if not pairs:
         return
-    ws = _weights([a for a, _ in pairs])
+    ws = weights_of([a for a, _ in pairs])
     wengert.autograd.backward([a for a, _ in pairs], [wrap(w.astype(a.dtype.np)) for (a, _), w in zip(pairs, ws, strict=True)])
     torch.autograd.backward([b for _, b in pairs], [torch.tensor(w).to(b.dtype) for (_, b), w in zip(pairs, ws, strict=True)])
     for t, u in zip(ts, theirs, strict=True):
@@ -478,9 +364,9 @@ def complex_first_order(row: Row, seed: int = 0) -> None:
          for a, i in zip(arrays, row.inputs, strict=True)]  # fmt: skip
 
     def loss(step: float, grad: bool) -> Any:
-        ts = tensors(row, _moved(arrays, d, step), grad=grad)
+        ts = tensors(row, moved(arrays, d, step), grad=grad)
         total: Any = None
-        for o, w in zip(outs := outputs(row.call(wengert, *ts)), _weights(outs), strict=True):
+        for o, w in zip(outs := outputs(row.call(wengert, *ts)), weights_of(outs), strict=True):
             both = (o * wrap(w * (1 + 0.5j)) if o.dtype.is_complex else o * wrap(w)).sum()
             term = both.real + both.imag * 0.7 if both.dtype.is_complex else both
             total = term if total is None else total + term
@@ -508,6 +394,10 @@ PROPERTIES: dict[str, Callable[[Row], None]] = {
     "stale_saves": stale_saves,
     "saves_only_what_it_names": saves_only_what_it_names,
     "complex_first_order": complex_first_order,
+    "vmap": vmap,
+    "vmap_of_grad": vmap_of_grad,
+    "grad_of_vmap": grad_of_vmap,
+    "forward_over_reverse": forward_over_reverse,
 }
 
 
@@ -518,6 +408,10 @@ def applies(row: Row, name: str) -> bool:
         return row.inplace is not None
     if name == "complex_first_order":
         return row.complex
+    if name == "vmap":
+        return bool(row.inputs)
+    if name == "forward_over_reverse":
+        return differentiable and row.forward and row.orders >= 2
     if name == "second_order":
         return differentiable and row.orders >= 2
     if name == "forward_mode":

@@ -1,4 +1,4 @@
-"""Tools around training: data loading, hooks, exchange with other libraries.
+"""Tools around training: data loading, checkpointing, hooks, exchange with other libraries.
 
 Its modules load when they are touched.
 """
@@ -9,10 +9,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import data, dlpack, hooks
+    from . import checkpoint, data, dlpack, hooks
 
-_MODULES = ("data", "dlpack", "hooks")
-__all__ = ["data", "dlpack", "hooks"]
+_MODULES = ("checkpoint", "data", "dlpack", "hooks")
+__all__ = ["checkpoint", "data", "dlpack", "hooks"]
 
 
 def __getattr__(name: str) -> Any:

@@ -18,11 +18,16 @@ __all__ = [
     "clip_grads_with_norm_",
     "get_total_norm",
     "parameters_to_vector",
+    "rnn",
     "vector_to_parameters",
 ]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "rnn":
+        import importlib
+
+        return importlib.import_module(".rnn", __name__)
     from ..._missing import explain
 
     raise AttributeError(explain(name, __all__, __name__))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from .base import LRScheduler
-from .composed import ReduceLROnPlateau, SequentialLR
+from .composed import ChainedScheduler, ReduceLROnPlateau, SequentialLR
 from .cosine import CosineAnnealingLR, CosineAnnealingWarmRestarts, OneCycleLR
+from .cyclic import CyclicLR
 from .factors import (
     ConstantLR,
     ExponentialLR,
@@ -21,9 +22,11 @@ from .factors import (
 _LRScheduler = LRScheduler  # the name that older scripts import
 
 __all__ = [
+    "ChainedScheduler",
     "ConstantLR",
     "CosineAnnealingLR",
     "CosineAnnealingWarmRestarts",
+    "CyclicLR",
     "ExponentialLR",
     "LRScheduler",
     "LambdaLR",

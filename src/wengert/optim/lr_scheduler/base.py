@@ -19,7 +19,10 @@ def each(name: str, value: Any, optimizer: Optimizer) -> list[Any]:
     groups = optimizer.param_groups
     if isinstance(value, list | tuple):
         if len(value) != len(groups):
-            raise ValueError(f"expected {len(groups)} values for {name}, got {len(value)}")
+            raise ValueError(
+                f"{name} must have the same length as optimizer.param_groups. {name} has "
+                f"{len(value)} values, param_groups has {len(groups)}."
+            )
         return list(value)
     return [value] * len(groups)
 

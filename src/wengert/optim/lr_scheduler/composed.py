@@ -7,8 +7,30 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any
 
+from ...core.tensor import Tensor
 from ..optimizer import Optimizer
 from .base import LRScheduler, each, set_rate
+
+
+def _check(schedulers: Sequence[LRScheduler], optimizer: Any, owner: str, at_least: str) -> None:
+    """Refuse what can't be composed: nothing, a metric's schedule, schedules of other optimizers."""
+    if len(schedulers) < 1:
+        raise ValueError(f"{owner} {at_least} no scheduler.")
+    for k, scheduler in enumerate(schedulers):
+        if not hasattr(scheduler, "optimizer"):
+            raise TypeError(f"{owner} at index {k} should have `optimizer` as its attribute.")
+        if isinstance(scheduler, ReduceLROnPlateau):
+            raise ValueError(
+                f"{owner} does not support `ReduceLROnPlateau` scheduler as it requires additional "
+                f"kwargs to be specified when calling `step`, but got one at index {k} in the given "
+                "schedulers sequence."
+            )
+        if scheduler.optimizer is not optimizer:
+            raise ValueError(
+                f"{owner} expects all schedulers to belong to the same optimizer, but got "
+                f"scheduler {type(scheduler).__name__} at index {k} has {scheduler.optimizer}, "
+                f"which is different from {type(optimizer).__name__}."
+            )
 
 
 class SequentialLR(LRScheduler):
@@ -21,19 +43,12 @@ class SequentialLR(LRScheduler):
         milestones: Sequence[int],
         last_epoch: int = -1,
     ) -> None:
-        if len(schedulers) < 1:
-            raise ValueError("SequentialLR expects at least one scheduler to be chained")
-        for k, scheduler in enumerate(schedulers):
-            if scheduler.optimizer is not optimizer:
-                raise ValueError(
-                    f"SequentialLR expects all schedulers to belong to the same "
-                    f"optimizer, but got scheduler at index {k} with another one"
-                )
+        _check(schedulers, optimizer, "SequentialLR", "expects at least one scheduler, but got")
         if len(milestones) != len(schedulers) - 1:
             raise ValueError(
                 "Sequential Schedulers expects number of schedulers provided to be one more than "
-                f"the number of milestone points, but got {len(schedulers)} schedulers and "
-                f"{len(milestones)} milestones"
+                f"the number of milestone points, but got number of schedulers {len(schedulers)} "
+                f"and the number of milestones to be equal to {len(milestones)}"
             )
         self._schedulers = list(schedulers)
         self._milestones = list(milestones)
@@ -59,6 +74,57 @@ class SequentialLR(LRScheduler):
         else:
             scheduler.step()
         self._last_lr = scheduler.get_last_lr()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Returns everything but the optimizer, the schedules as their own state dicts."""
+        state = super().state_dict()
+        state["_schedulers"] = [scheduler.state_dict() for scheduler in self._schedulers]
+        return state
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Takes over what `state_dict()` returned."""
+        state = dict(state_dict)
+        for scheduler, saved in zip(self._schedulers, state.pop("_schedulers"), strict=True):
+            scheduler.load_state_dict(saved)
+        self.__dict__.update(state)
+
+
+class ChainedScheduler(LRScheduler):
+    """Several schedules at once: each changes the rate that the one before has set.
+
+    >>> import wengert as torch
+    >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    >>> schedules = torch.optim.lr_scheduler
+    >>> schedule = schedules.ChainedScheduler(
+    ...     [schedules.ExponentialLR(optimizer, 0.5), schedules.StepLR(optimizer, 2, gamma=0.1)])
+    >>> for _ in range(2):
+    ...     optimizer.step(); schedule.step()
+    >>> [round(lr, 6) for lr in schedule.get_last_lr()]
+    [0.025]
+    """
+
+    def __init__(
+        self, schedulers: Sequence[LRScheduler], optimizer: Optimizer | None = None
+    ) -> None:
+        if optimizer is None and len(schedulers):
+            optimizer = getattr(schedulers[0], "optimizer", None)
+        at_least = "expects at least one scheduler to be chained, but got"
+        _check(schedulers, optimizer, "ChainedScheduler", at_least)
+        self._schedulers = schedulers
+        self.optimizer: Any = optimizer
+        self._last_lr = self._rates()
+
+    def _rates(self) -> list[float]:
+        return [
+            float(lr) if isinstance(lr, Tensor) else lr
+            for lr in (group["lr"] for group in self.optimizer.param_groups)
+        ]
+
+    def step(self, epoch: int | None = None) -> None:
+        """Steps every schedule, in order; there is no `epoch` to go to."""
+        for scheduler in self._schedulers:
+            scheduler.step()
+        self._last_lr = self._rates()
 
     def state_dict(self) -> dict[str, Any]:
         """Returns everything but the optimizer, the schedules as their own state dicts."""

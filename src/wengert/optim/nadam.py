@@ -1,0 +1,105 @@
+"""NAdam: Adam with Nesterov momentum."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..core.tensor import Tensor
+from ._formula import FormulaOptimizer
+from .optimizer import Params, check_betas, check_rate, check_setting, start_count
+
+
+class NAdam(FormulaOptimizer):
+    """Adam's moments m and v, and p <- p - lr (k_g g + k_m m) / (sqrt(v^) + eps).
+
+    With mu_t = b1 (1 - 0.96^(t momentum_decay) / 2) and M_t = mu_1 ... mu_t the weights are
+    k_g = (1 - mu_t) / (1 - M_t) and k_m = mu_(t+1) / (1 - M_(t+1)) (Dozat, Incorporating Nesterov
+    Momentum into Adam, 2016). `foreach` and `capturable` are accepted and change nothing.
+
+    >>> import wengert as torch
+    >>> w = torch.tensor([1.0], requires_grad=True)
+    >>> optimizer = torch.optim.NAdam([w], lr=0.1)
+    >>> (w * w).sum().backward()
+    >>> optimizer.step()
+    >>> w
+    tensor([0.8944], requires_grad=True)
+    """
+
+    slots = ("exp_avg", "exp_avg_sq")
+
+    def __init__(
+        self,
+        params: Params,
+        lr: float | Tensor = 2e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0,
+        momentum_decay: float = 4e-3,
+        decoupled_weight_decay: bool = False,
+        *,
+        foreach: bool | None = None,
+        maximize: bool = False,
+        capturable: bool = False,
+        differentiable: bool = False,
+    ) -> None:
+        check_rate(lr)
+        check_setting(eps >= 0.0, "epsilon value", eps)
+        check_betas(betas)
+        check_setting(weight_decay >= 0.0, "weight_decay value", weight_decay)
+        check_setting(momentum_decay >= 0.0, "momentum_decay value", momentum_decay)
+        super().__init__(
+            params,
+            {
+                "lr": lr,
+                "betas": betas,
+                "eps": eps,
+                "weight_decay": weight_decay,
+                "momentum_decay": momentum_decay,
+                "decoupled_weight_decay": decoupled_weight_decay,
+                "maximize": maximize,
+                "foreach": foreach,
+                "capturable": capturable,
+                "differentiable": differentiable,
+            },
+        )
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        for group in self.param_groups:
+            group.setdefault("decoupled_weight_decay", False)
+        for values in self.state.values():
+            if values and not isinstance(values["mu_product"], Tensor):  # states of old versions
+                values["mu_product"] = start_count(values["mu_product"])
+
+    def _first_state(self, p: Tensor, group: dict[str, Any]) -> dict[str, Any]:
+        state = super()._first_state(p, group)
+        return {"step": state.pop("step"), "mu_product": start_count(1.0), **state}
+
+    def _numbers(self, group: dict[str, Any], state: dict[str, Any], lr: Any, t: float) -> tuple:
+        b1, b2 = group["betas"]
+        decay = group["momentum_decay"]
+        mu = b1 * (1 - 0.5 * 0.96 ** (t * decay))
+        following = b1 * (1 - 0.5 * 0.96 ** ((t + 1) * decay))
+        kept = state["mu_product"]._array
+        np.multiply(kept, mu, out=kept)
+        product = float(kept)
+        return (
+            lr * (1 - mu) / (1 - product),
+            lr * following / (1 - product * following),
+            1 - b1,
+            b2,
+            1 - b2,
+            1 - b2**t,
+            group["eps"],
+        )
+
+    @staticmethod
+    def formula(xp: Any, p: Any, g: Any, slots: tuple, numbers: Any) -> tuple[Any, tuple]:
+        m, v = slots
+        of_g, of_m, rest1, b2, rest2, unbias, eps = numbers
+        m = m + (g - m) * rest1
+        v = v * b2 + g * g * rest2
+        root = xp.sqrt(v / unbias) + eps
+        return p - g / root * of_g - m / root * of_m, (m, v)

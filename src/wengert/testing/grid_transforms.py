@@ -1,0 +1,204 @@
+"""The properties of the op grid that function transforms must have: vmap against a loop, and nestings.
+
+A loop over examples is what vmap means, so there is nothing to tolerate: values agree to 1e-12. Random
+calls draw once for all examples ("same"), as a loop does whose calls start from one seed.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+import wengert
+
+from ..core import batching
+from ..core.tensor import Tensor, wrap
+from ..func import grad, jvp
+from ..func import vmap as mapped
+from .rows import Row, directions, outputs, tensors, weighted, weights_of
+
+SIZE = 2  # examples
+
+
+def results(result: Any) -> list[Tensor]:
+    """Return all tensors of a result as a flat list."""
+    if isinstance(result, tuple | list):
+        return [t for r in result for t in results(r)]
+    return [result] if isinstance(result, Tensor) else []
+
+
+def subsets(row: Row) -> list[tuple[bool, ...]]:
+    """Return which inputs to map over: every choice of up to three, else each alone and all."""
+    free = [k for k in range(len(row.inputs)) if k not in row.fixed]
+    if len(free) <= 3:
+        picks = [[k for j, k in enumerate(free) if bits >> j & 1] for bits in range(1, 2 ** len(free))]
+    else:
+        picks = [*([k] for k in free), free]
+    return [tuple([k in p for k in range(len(row.inputs))]) for p in picks]
+
+
+def batch(row: Row, on: Sequence[bool], seed: int) -> tuple[list[list[np.ndarray]], list[np.ndarray]]:
+    """Return the inputs of every example, and the same in one: stacked where they are mapped."""
+    drawn = [row.arrays(seed + i) for i in range(SIZE)]
+    examples = [[a if b else first for a, first, b in zip(one, drawn[0], on, strict=True)] for one in drawn]
+    whole = [np.stack(same) if b else same[0] for same, b in zip(zip(*examples, strict=True), on, strict=True)]
+    return examples, whole
+
+
+class unlooped(warnings.catch_warnings):
+    """A block in which running an op example by example, for want of a batching rule, is an error."""
+
+    def __enter__(self) -> None:  # type: ignore[override]
+        super().__enter__()
+        batching._warned.clear()
+        warnings.filterwarnings("error", "There is a performance drop", UserWarning)
+
+
+def same(got: Tensor, expected: Sequence[Tensor], what: str, at: int = 0, tolerance: float = 1e-12) -> None:
+    """Raise AssertionError unless a mapped result holds those of the examples along dim `at`."""
+    first = expected[0]
+    assert got.dtype is first.dtype, f"{what}: dtype {got.dtype} against {first.dtype}"
+    wanted = np.stack([e.detach()._array for e in expected], at)
+    assert got.shape == wanted.shape, f"{what}: shape {tuple(got.shape)} against {wanted.shape}"
+    np.testing.assert_allclose(got.detach()._array, wanted, rtol=tolerance, atol=tolerance, err_msg=what)
+
+
+def said(row: Row, on: Sequence[bool]) -> str:
+    """Name a choice of mapped inputs for messages."""
+    return f"{row.name}: vmap over the inputs {[k for k, b in enumerate(on) if b]}"
+
+
+def vmap(row: Row, seed: int = 0) -> None:
+    """Mapping over any inputs gives what a loop over examples gives, in one pass."""
+    choices = subsets(row)
+    with unlooped():
+        for on in choices:
+            examples, whole = batch(row, on, seed)
+            loop = [results(row.call(wengert, *tensors(row, one, grad=False))) for one in examples]
+            last = on is choices[-1]  # once with the examples along the last dim
+            where = -1 if last else 0
+            f = mapped(
+                lambda *xs: tuple(results(row.call(wengert, *xs))),
+                tuple([where if b else None for b in on]), where, randomness="same",
+            )  # fmt: skip
+            given = [
+                wrap(np.ascontiguousarray(np.moveaxis(a, 0, -1)) if b and last else a.copy())
+                for a, b in zip(whole, on, strict=True)
+            ]
+            got = f(*given)
+            assert len(got) == len(loop[0]), said(row, on)
+            for g, expected in zip(got, zip(*loop, strict=True), strict=True):
+                same(g, expected, said(row, on), where)
+    for k in row.fixed:
+        refuses(row, tuple([j == k for j in range(len(row.inputs))]), seed)
+
+
+def refuses(row: Row, on: Sequence[bool], seed: int) -> None:
+    """Mapping over what the shape of the result depends on says so."""
+    _, whole = batch(row, on, seed)
+    f = mapped(lambda *xs: tuple(results(row.call(wengert, *xs))), tuple([0 if b else None for b in on]))
+    try:
+        f(*[wrap(a) for a in whole])
+    except RuntimeError as error:
+        assert "dynamic shape" in str(error) or "data-dependent" in str(error).lower(), error
+    else:
+        raise AssertionError(f"{said(row, on)}: a result whose shape differs between examples")
+
+
+def _differentiable(row: Row) -> tuple[int, ...]:
+    return tuple([k for k, i in enumerate(row.inputs) if i.differentiable])
+
+
+def _choices(row: Row) -> list[tuple[bool, ...]]:
+    """All inputs mapped, and the first or only the others."""
+    found = subsets(row)
+    return found if len(found) < 3 else [found[0], found[1], found[-1]]
+
+
+def _gradients(row: Row, one: Sequence[np.ndarray], weights: Any) -> list[Tensor]:
+    ts = tensors(row, one)
+    total = weighted(row, ts, weights)
+    inputs = [t for t in ts if t.requires_grad]
+    if total is None or not total.requires_grad:
+        return [wengert.zeros_like(t) for t in inputs]
+    return list(wengert.autograd.grad(total, inputs, allow_unused=True, materialize_grads=True))
+
+
+def vmap_of_grad(row: Row, seed: int = 0) -> None:
+    """Gradients of every example by itself: vmap of grad against a loop."""
+    k = _differentiable(row)
+    with unlooped():
+        for on in _choices(row):
+            examples, whole = batch(row, on, seed)
+            loop = [_gradients(row, one, None) for one in examples]
+            f = mapped(
+                grad(lambda *xs: weighted(row, xs), k), tuple([0 if b else None for b in on]), randomness="same"
+            )
+            got = f(*tensors(row, whole, grad=False))
+            for g, expected in zip(got, zip(*loop, strict=True), strict=True):
+                same(g, expected, f"{said(row, on)} of grad")
+
+
+def grad_of_vmap(row: Row, seed: int = 0) -> None:
+    """The gradient through a vmap is that through a loop; what is not mapped gets the sum."""
+    with unlooped():
+        for on in _choices(row):
+            examples, whole = batch(row, on, seed)
+            ts = tensors(row, whole)
+            f = mapped(
+                lambda *xs: tuple(outputs(row.call(wengert, *xs))), tuple([0 if b else None for b in on]),
+                randomness="same",
+            )  # fmt: skip
+            outs = f(*ts)
+            weights = weights_of(outs)
+            pairs = [(o, wrap(w)) for o, w in zip(outs, weights, strict=True) if o.requires_grad]
+            inputs = [t for t in ts if t.requires_grad]
+            got = _pulled(pairs, inputs)
+            loop = [_gradients(row, one, [w[i] for w in weights]) for i, one in enumerate(examples)]
+            for g, k, expected in zip(got, _differentiable(row), zip(*loop, strict=True), strict=True):
+                if on[k]:
+                    same(g, expected, f"grad of {said(row, on)}")
+                else:
+                    np.testing.assert_allclose(
+                        g._array, sum(e._array for e in expected), rtol=1e-11, atol=1e-11,
+                        err_msg=f"grad of {said(row, on)}",
+                    )  # fmt: skip
+
+
+def _pulled(pairs: Sequence[tuple], inputs: Sequence[Tensor]) -> Any:
+    if not pairs:
+        return [wengert.zeros_like(t) for t in inputs]
+    return wengert.autograd.grad(
+        [o for o, _ in pairs], inputs, [w for _, w in pairs], allow_unused=True, materialize_grads=True
+    )
+
+
+def forward_over_reverse(row: Row, seed: int = 0) -> None:
+    """The Hessian times a vector: jvp of grad against the gradient of <grad, v>."""
+    arrays = row.arrays(seed)
+    ts = tensors(row, arrays, grad=False)
+    k = _differentiable(row)
+    vs = [wrap(d) for d in directions(row, arrays) if d is not None]
+
+    def gradient(*xs: Tensor) -> Any:
+        full = list(ts)
+        for j, x in zip(k, xs, strict=True):
+            full[j] = x
+        return grad(lambda *ys: weighted(row, ys), k)(*full)
+
+    def slope(*xs: Tensor) -> Tensor:
+        terms = [(g * v).sum() for g, v in zip(gradient(*xs), vs, strict=True)]
+        total: Tensor = sum(terms[1:], terms[0])
+        return total
+
+    given = tuple([ts[j] for j in k])
+    pushed = jvp(gradient, given, tuple(vs))[1]
+    pulled = grad(slope, tuple(range(len(k))))(*given)
+    for a, b in zip(pushed, pulled, strict=True):
+        scale = max(1.0, float(np.abs(b._array).max(initial=0.0)))
+        np.testing.assert_allclose(
+            a._array, b._array, rtol=1e-9, atol=1e-9 * scale, err_msg=f"{row.name}: forward over reverse"
+        )
