@@ -52,6 +52,17 @@ def numpy_cases() -> dict[str, Setup]:
     return {"chain: forward": chain_forward, "chain: no_grad": chain_forward, "TinyModel step": tiny_model}
 
 
+def _lenet_numbers() -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
+    """Images, labels and the parameters of LeNet."""
+    shapes = [(6, 1, 5, 5), (16, 6, 5, 5), (256, 120), (120, 84), (84, 10)]
+    sizes = [25, 150, 256, 120, 84]
+    outs = [6, 16, 120, 84, 10]
+    weights = [_numbers(*s, seed=k) / np.float32(n**0.5) for k, (s, n) in enumerate(zip(shapes, sizes, strict=True))]
+    biases = [np.zeros(n, np.float32) for n in outs]
+    labels = np.random.default_rng(9).integers(0, 10, 32)
+    return _numbers(32, 1, 28, 28, seed=8), labels, [*weights, *biases]
+
+
 def autograd_cases() -> dict[str, Setup]:
     """HIPS autograd."""
     import autograd.numpy as anp
@@ -98,6 +109,38 @@ def autograd_cases() -> dict[str, Setup]:
         f = grad(run)
         return lambda: f((w, u))
 
+    def lenet() -> Callable[[], object]:
+        from autograd.scipy.signal import convolve
+
+        x, y, p = _lenet_numbers()
+        onehot = np.eye(10, dtype=np.float32)[y]
+
+        def pooled(v: Any) -> Any:
+            n, c, h, w = v.shape
+            return anp.max(anp.max(anp.reshape(v, (n, c, h // 2, 2, w // 2, 2)), 5), 3)
+
+        def conv(v: Any, w: Any, b: Any) -> Any:
+            axes = ([2, 3], [2, 3])
+            out = convolve(v, w[:, :, ::-1, ::-1], axes=axes, dot_axes=([1], [1]), mode="valid")
+            return out + anp.reshape(b, (1, -1, 1, 1))
+
+        def loss(p: Any) -> Any:
+            h = pooled(anp.maximum(conv(x, p[0], p[5]), 0))
+            h = anp.reshape(pooled(anp.maximum(conv(h, p[1], p[6]), 0)), (32, 256))
+            h = anp.maximum(anp.dot(h, p[2]) + p[7], 0)
+            h = anp.maximum(anp.dot(h, p[3]) + p[8], 0)
+            z = anp.dot(h, p[4]) + p[9]
+            z = z - anp.max(z, 1, keepdims=True)
+            return anp.mean(anp.log(anp.sum(anp.exp(z), 1)) - anp.sum(z * onehot, 1))
+
+        f = grad(loss)
+
+        def run() -> None:
+            for value, g in zip(p, f(p), strict=True):
+                value -= np.float32(0.01) * g
+
+        return run
+
     w1, w2, x50 = _numbers(50, 50) / 7, _numbers(50, seed=1) / 7, _numbers(50, seed=2)
 
     def jac() -> Callable[[], object]:
@@ -112,6 +155,7 @@ def autograd_cases() -> dict[str, Setup]:
         "chain: forward + backward": chain_backward, "BCE basics step": bce,
         **{f"elementwise 10^{k}": elementwise(10**k) for k in range(3, 8)},
         "jacobian, 50 dims": jac, "hessian, 50 dims": hess, "recurrent, 200 steps": recurrent,
+        "LeNet step": lenet,
     }  # fmt: skip
 
 
@@ -209,7 +253,27 @@ def mygrad_cases() -> dict[str, Setup]:
 
         return setup
 
+    def lenet() -> Callable[[], object]:
+        from mygrad.nnet import layers, losses
+
+        x, y, arrays = _lenet_numbers()
+        p = [mg.tensor(a) for a in arrays]
+
+        def conv(v: Any, k: int) -> Any:
+            out = layers.conv_nd(v, p[k], stride=1) + p[k + 5].reshape(1, -1, 1, 1)
+            return layers.max_pool(mg.maximum(out, 0), (2, 2), 2)
+
+        def run() -> None:
+            h = conv(conv(x, 0), 1).reshape(32, 256)
+            h = mg.maximum(mg.matmul(h, p[2]) + p[7], 0)
+            h = mg.maximum(mg.matmul(h, p[3]) + p[8], 0)
+            losses.softmax_crossentropy(mg.matmul(h, p[4]) + p[9], y).backward()
+            for t in p:
+                t.data -= np.float32(0.01) * t.grad
+
+        return run
+
     return {
         "chain: forward": chain_forward, "chain: forward + backward": chain_backward,
-        **{f"elementwise 10^{k}": elementwise(10**k) for k in range(3, 8)},
+        **{f"elementwise 10^{k}": elementwise(10**k) for k in range(3, 8)}, "LeNet step": lenet,
     }  # fmt: skip

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from . import transforms
+
 N = 1000  # length of the chain: 2 N calls
 
 
@@ -86,6 +88,24 @@ def cases(T: Any) -> dict[str, Callable[[], Callable[[], object]]]:
 
         return run
 
+    def lenet() -> Callable[[], object]:
+        """LeCun et al. (1998) with relu and max pooling, batch 32 of 28 x 28."""
+        T.manual_seed(0)
+        x, y = T.randn(32, 1, 28, 28), T.randint(0, 10, (32,))
+        nn = T.nn
+        model = nn.Sequential(
+            nn.Conv2d(1, 6, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2),
+            nn.Flatten(), nn.Linear(256, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10),
+        )  # fmt: skip
+        optimizer = T.optim.SGD(model.parameters(), lr=0.01)
+
+        def run() -> None:
+            optimizer.zero_grad()
+            F.cross_entropy(model(x), y).backward()
+            optimizer.step()
+
+        return run
+
     def elementwise(n: int) -> Callable[[], Callable[[], object]]:
         def setup() -> Callable[[], object]:
             T.manual_seed(0)
@@ -146,8 +166,9 @@ def cases(T: Any) -> dict[str, Callable[[], Callable[[], object]]]:
         "chain: forward": chain_forward, "chain: no_grad": chain_no_grad,
         "chain: forward + backward": chain_backward, "TinyModel step": tiny_model,
         "BCE basics step": bce_basics, "MLP 784-512-512-10 step": mlp,
+        "LeNet step": lenet,
         **{f"elementwise 10^{k}": elementwise(10**k) for k in range(3, 8)},
         "jacobian, 50 dims": jacobian, "hessian, 50 dims": hessian,
         "recurrent, 200 steps": recurrent, "chain 10^5 deep": deep(10**5),
-        "chain 10^6 deep": deep(10**6),
+        "chain 10^6 deep": deep(10**6), **transforms.cases(T),
     }  # fmt: skip

@@ -65,7 +65,7 @@ ROWS = [
     row("ormqr_right", lambda T, x, y: T.ormqr(x, 0.3 * x[..., 0, :], y, False, True), (4, 3), (2, 4), complex=True),
     row("linalg_diagonal", lambda T, x: T.linalg.diagonal(x, offset=1) * 1, (2, 3, 4), complex=True),
     row("frobenius_norm", lambda T, x: T.frobenius_norm(x, (0, 1)), (3, 4), complex=True),
-    row("nuclear_norm", lambda T, x: T.nuclear_norm(x), (3, 4), complex=True),
+    row("torch_nuclear_norm", lambda T, x: T.nuclear_norm(x), (3, 4), complex=True),
     row("svd_full", lambda T, x: T.linalg.svd(x)[1], (3, 4)),
     row("svd_product", lambda T, x: (lambda f: f[0] @ (f[1].log()[:, None] * f[2]))(T.linalg.svd(x, False)),
         (4, 3)),

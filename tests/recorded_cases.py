@@ -275,3 +275,94 @@ for _name, _settings in AVERAGES.items():
         lib.optim.swa_utils.update_bn([(batch, 1) for batch in batches[:3]], average)
         assert not average.training
         return [before, plain(average.state_dict())]
+
+
+# ------------------------------------------------------------------ reparametrised and pruned layers
+
+
+def trained(lib, make, steps=4, shape=(5, 4)):
+    """The weight and the state of a layer after some steps of SGD; `make` gets layer and library."""
+    lib.manual_seed(1)
+    layer = make(lib.nn.Linear(shape[1], shape[0]))
+    optimizer = lib.optim.SGD(layer.parameters(), lr=0.1, momentum=0.9)
+    x = lib.tensor(draw(5, 6, shape[1]))
+    for _ in range(steps):
+        optimizer.zero_grad()
+        (layer(x) ** 2).mean().backward()
+        optimizer.step()
+    return [plain(layer.weight), plain(layer.state_dict()), plain(layer(x))]
+
+
+def _parametrizations(lib):
+    return lib.nn.utils.parametrizations
+
+
+REPARAMETRISED = {
+    "weight_norm": lambda lib: lambda layer: _parametrizations(lib).weight_norm(layer),
+    "weight_norm along 1": lambda lib: (
+        lambda layer: _parametrizations(lib).weight_norm(layer, dim=1)
+    ),
+    "weight_norm of all": lambda lib: lambda layer: lib.nn.utils.weight_norm(layer, dim=None),
+    "old weight_norm": lambda lib: lambda layer: lib.nn.utils.weight_norm(layer),
+    "spectral_norm": lambda lib: lambda layer: _parametrizations(lib).spectral_norm(layer),
+    "spectral_norm of a vector": lambda lib: (
+        lambda layer: _parametrizations(lib).spectral_norm(layer, "bias")
+    ),
+    "old spectral_norm": lambda lib: lambda layer: lib.nn.utils.spectral_norm(layer, dim=1),
+    "both": lambda lib: (
+        lambda layer: _parametrizations(lib).spectral_norm(
+            _parametrizations(lib).weight_norm(layer)
+        )
+    ),
+}
+for _name, _make in REPARAMETRISED.items():
+
+    @case(f"layer {_name}", tolerance=1e-4)
+    def _(lib, make=_make):
+        return trained(lib, make(lib))
+
+
+for _map in ("matrix_exp", "cayley", "householder"):
+
+    @case(f"layer orthogonal {_map}", tolerance=2e-4)
+    def _(lib, map=_map):
+        return [
+            trained(
+                lib,
+                lambda layer: _parametrizations(lib).orthogonal(
+                    layer, orthogonal_map=map, use_trivialization=trivial
+                ),
+                shape=shape,
+            )
+            for shape in ((4, 4), (5, 3), (3, 5))
+            for trivial in (True, False)
+            if trivial or map != "householder"  # its signs of zero are free
+        ]
+
+
+PRUNED = """
+random_unstructured(layer, 'weight', 0.3)
+l1_unstructured(layer, 'weight', 7)
+l1_unstructured(layer, 'bias', 0.5)
+random_structured(layer, 'weight', 2, 1)
+ln_structured(layer, 'weight', 0.4, 2, 0)
+ln_structured(layer, 'weight', 1, float('-inf'), -1)
+l1_unstructured(ln_structured(random_unstructured(layer, 'weight', 3), 'weight', 1, 1, 0), 'weight', 0.5)
+""".strip().splitlines()
+for _text in PRUNED:
+
+    @case(f"layer {_text}")
+    def _(lib, text=_text):
+        import importlib
+
+        prune = importlib.import_module(f"{lib.__name__}.nn.utils.prune")
+        return trained(lib, lambda layer: eval(text, {**vars(prune), "layer": layer}))
+
+
+@case("layer lazy")
+def _(lib):
+    lib.manual_seed(4)
+    nn = lib.nn
+    net = nn.Sequential(nn.LazyLinear(4), nn.LazyBatchNorm1d(), nn.ReLU(), nn.LazyLinear(2))
+    x = lib.tensor(draw(5, 6, 3))
+    return [plain(net(x)), plain(net.state_dict()), str(net)]

@@ -497,3 +497,58 @@ def test_forward_mode_passes_through():
         lambda x: (x.sin() * x).exp().sum(), x.detach(), torch.ones_like(x)
     )
     assert g.tolist() == pytest.approx(h.tolist())
+
+
+@pytest.mark.wengert_only
+def test_transforms_pass_through():
+    """PyTorch's grad takes no saved-tensor hooks."""
+    func = importlib.import_module(f"{NAME}.func")
+    x = leaf(0.3, 0.7).detach()
+    f = lambda x: ((x.sin() * x.exp()).cos() * x).sum()
+    g = lambda x: checkpoint(f, x, use_reentrant=False)
+    for transform in (func.grad, func.hessian, func.jacrev, lambda f: func.grad_and_value(f)):
+        torch.testing.assert_close(transform(g)(x), transform(f)(x))
+    torch.testing.assert_close(func.jvp(g, (x,), (x,)), func.jvp(f, (x,), (x,)))
+    rows = torch.stack([x, x + 1, x * 2])
+    torch.testing.assert_close(func.vmap(func.grad(g))(rows), func.vmap(func.grad(f))(rows))
+    inside = lambda x: func.grad(f)(x) * x
+    y = x.clone().requires_grad_()
+    checkpoint(inside, y, use_reentrant=False).sum().backward()
+    assert y.grad.tolist() == pytest.approx(slope(inside, y))
+    y.grad = None
+    checkpoint(func.vmap(f), rows.requires_grad_(), use_reentrant=False).sum().backward()
+    torch.testing.assert_close(rows.grad, func.vmap(func.grad(f))(rows.detach()))
+
+
+def test_what_is_kept_in_numbers():
+    """Peak memory of 32 layers: all results, or those of 4 segments and of one segment inside."""
+    if torch.__name__ == "torch":
+        pytest.skip("tracemalloc sees NumPy's memory only")
+    import tracemalloc
+
+    x = torch.ones(1 << 15, dtype=torch.float64, requires_grad=True)
+    size = x.numel() * 8
+
+    def peak(run):
+        tracemalloc.start()
+        try:
+            run(x).sum().backward()
+            x.grad = None
+            tracemalloc.reset_peak()
+            before = tracemalloc.get_traced_memory()[0]
+            run(x).sum().backward()
+            return (tracemalloc.get_traced_memory()[1] - before) / size
+        finally:
+            tracemalloc.stop()
+
+    steps = [torch.sin] * 32
+
+    def plain(x):
+        for step in steps:
+            x = step(x)
+        return x
+
+    assert peak(plain) > 32
+    segments = peak(lambda x: C.checkpoint_sequential(steps, 4, x, use_reentrant=False))
+    assert segments < 4 + 8 + 4
+    assert peak(lambda x: checkpoint(plain, x, use_reentrant=False)) > 32

@@ -175,6 +175,31 @@ def functional():
     return torch.autograd.functional.jacobian(lambda t: t * t, x), x
 
 
+def transforms():
+    f = torch.func
+    x = torch.ones(3)
+
+    def loss(t):
+        return (t.sin() * t).sum()
+
+    y, pullback = f.vjp(torch.sin, x)
+    results = f.grad(loss)(x), f.hessian(loss)(x), f.vmap(f.grad(torch.sin))(x), pullback(x)
+    more = f.jvp(f.grad(loss), (x,), (x,)), f.jacrev(torch.sin)(x)
+    return x, y, results[0], results[1], results[2], results[3][0], *more[0], more[1]
+
+
+def linearized():
+    x = torch.ones(3)
+    y, push = torch.func.linearize(torch.sin, x)
+    return x, y, push(x)
+
+
+def batched_gradients():
+    x = leaf(3)
+    y = x.sin()
+    return x, *torch.autograd.grad(y, x, torch.eye(3), is_grads_batched=True)
+
+
 CASES = {
     case.__name__: case
     for case in (
@@ -196,6 +221,9 @@ CASES = {
         custom_function_not_run,
         model_and_optimizer,
         functional,
+        transforms,
+        linearized,
+        batched_gradients,
     )
 }
 

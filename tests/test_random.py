@@ -368,3 +368,47 @@ def test_threads_share_a_generator():
         t.join()
     assert len(got) == 4000
     assert set(got) == expected
+
+
+@pytest.mark.wengert_only
+@pytest.mark.parametrize("draw", ["rand", "normals", "one normal", "large", "nothing", "reseed"])
+def test_snapshots(draw):
+    def move(g):
+        if draw == "rand":
+            torch.rand(3, generator=g)
+        elif draw == "normals":
+            torch.randn(20, generator=g)
+        elif draw == "one normal":  # takes the spare of the pair before, and no new word
+            torch.randn(1, generator=g, dtype=torch.float64)
+        elif draw == "large":
+            torch.rand(10_000, generator=g, dtype=torch.float64)
+        elif draw == "reseed":
+            g.manual_seed(11)
+
+    def numbers(g):
+        return [torch.randn(3, generator=g).tolist(), torch.rand(700, generator=g).tolist()]
+
+    for begin in (lambda g: None, lambda g: torch.randn(1, generator=g, dtype=torch.float64)):
+        g = torch.Generator().manual_seed(7)
+        begin(g)
+        snapshot, state = g.snapshot(), g.get_state()
+        expected = numbers(g.clone_state())
+        move(g)
+        g.restore(snapshot)
+        assert torch.equal(g.get_state(), state)
+        assert numbers(g) == expected
+        other = torch.Generator()
+        torch.rand(3, generator=other)
+        other.restore(snapshot)
+        assert numbers(other) == expected
+
+
+@pytest.mark.wengert_only
+def test_snapshots_of_a_generator_that_was_not_used():
+    g = torch.Generator()
+    snapshot = g.snapshot()
+    expected = torch.rand(3, generator=g).tolist()
+    assert g.snapshot() is g.snapshot()
+    g.restore(snapshot)
+    assert g.initial_seed() == 67280421310721
+    assert torch.rand(3, generator=g).tolist() == expected

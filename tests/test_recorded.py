@@ -36,7 +36,7 @@ def test_every_case_is_recorded():
     assert list(RECORDED) == list(CASES), "run tools/record.py"
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
 @pytest.mark.parametrize("name", CASES)
 def test_recorded(name):
     compare(plain(CASES[name](torch)), RECORDED[name], TOLERANCE[name], name)

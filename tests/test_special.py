@@ -164,22 +164,6 @@ def test_functions_methods_and_twins():
 
 
 @pytest.mark.wengert_only
-def test_functions_borrowed_from_scipy():
-    special = pytest.importorskip("scipy.special")
-    x = torch.tensor([0.5, 2.0])
-    assert S.bessel_j0(x).tolist() == pytest.approx(special.j0([0.5, 2.0]))
-    assert S.gammainc(1.5, x).tolist() == pytest.approx(special.gammainc(1.5, [0.5, 2.0]))
-    assert S.airy_ai(x).tolist() == pytest.approx(special.airy([0.5, 2.0])[0])
-    with raises(NotImplementedError, "the derivative for 'bessel_j0' is not implemented"):
-        S.bessel_j0(x.requires_grad_())
+def test_missing_names_are_explained():
     with raises(AttributeError, "no attribute 'erff'", "erf"):
         S.erff
-
-
-@pytest.mark.wengert_only
-def test_functions_borrowed_from_scipy_say_what_to_install(monkeypatch):
-    import sys
-
-    monkeypatch.setitem(sys.modules, "scipy", None)
-    with raises(ImportError, "torch.special.bessel_y1 needs SciPy", "pip install 'wengert[scipy]'"):
-        S.bessel_y1(torch.ones(1))

@@ -31,6 +31,7 @@ from .inspect.printing import (
 from .kernels import dtypes as _dtypes
 from .kernels.memory import keep_freed_memory as _keep_freed_memory
 from . import late as _late
+from .einops_hook import watch as _watch_einops
 from .methods import API as _API
 
 __version__ = "0.1.0"
@@ -43,6 +44,7 @@ inf, nan, pi, e = float("inf"), float("nan"), 3.141592653589793, 2.7182818284590
 newaxis = None
 
 _keep_freed_memory()
+_watch_einops()
 globals().update(_API["torch"])
 globals().update({_name: getattr(_dtypes, _name) for _name in _dtypes.__all__})
 globals().update(_layout.NAMES)
@@ -50,8 +52,8 @@ globals().update(_dtypes.NAMES)  # last: float, int and bool hide Python's own f
 
 # what loads when it is touched: module -> names it offers here
 _LAZY_MODULES = frozenset(
-    "nn optim utils func linalg special fft random accelerator backends cuda profiler testing inspect serialization "
-    "return_types alias version cli".split()
+    "nn optim utils distributions func linalg special fft random accelerator backends cuda profiler testing inspect serialization "
+    "return_types alias version cli bridges".split()
 )
 _LAZY_NAMES = {
     "vmap": "func",

@@ -19,8 +19,10 @@ from . import autograd as autograd
 from . import accelerator as accelerator
 from . import alias as alias
 from . import backends as backends
+from . import bridges as bridges
 from . import cli as cli
 from . import cuda as cuda
+from . import distributions as distributions
 from . import fft as fft
 from . import func as func
 from . import inspect as inspect
@@ -134,14 +136,24 @@ def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: An
     """Return beta * input + alpha * (mat1 @ mat2); input is broadcast. NaN in input times 0 is 0."""
 def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Tensor:
     """Return beta * input + alpha * (mat @ vec); input is broadcast."""
+def addmv_(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+    """In-place form of `addmv`: write the result into this tensor and return it."""
 def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Tensor:
     """Return beta * input + alpha * outer(vec1, vec2); input is broadcast."""
 def adjoint(input: Tensor) -> Tensor:
     """Swap the last two dims and conjugate."""
+def affine_grid_generator(theta: Tensor, size: Any, align_corners: _bool) -> Tensor:
+    """Return the grid of positions theta (x, y, 1) for images of `size`; see `affine_grid`."""
+def alias_copy(input: Tensor, *args: Any, out: Any = None, **kwargs: Any) -> Any:
+    """Return what `alias` returns, as a copy that shares no memory with the input."""
 def all(input: Tensor, dim: _int | Sequence[_int] | None = None, keepdim: _bool = False, *, out: Any = None) -> Tensor:
     """Say whether all elements are true (not zero), over some dims or all; uint8 for uint8 input."""
 def allclose(input: Tensor, other: Tensor, rtol: _float = 1e-05, atol: _float = 1e-08, equal_nan: _bool = False) -> _bool:
     """Return True if all elements are close; see `isclose`."""
+def alpha_dropout(input: Tensor, p: _float, train: _bool) -> Tensor:
+    """Alpha dropout with explicit arguments; see nn.functional."""
+def alpha_dropout_(input: Tensor, p: _float, train: _bool) -> Tensor:
+    """In-place form of `alpha_dropout`."""
 def amax(input: Tensor, dim: _int | Sequence[_int] | None = None, keepdim: _bool = False, *, out: Any = None) -> Tensor:
     """Return the largest element over some dims or all; ties share the gradient equally."""
 def amin(input: Tensor, dim: _int | Sequence[_int] | None = None, keepdim: _bool = False, *, out: Any = None) -> Tensor:
@@ -192,6 +204,10 @@ def as_strided(input: Tensor, size: Any, stride: Any, storage_offset: _int | Non
     """Return a view of the storage with the given sizes, strides and offset, in elements."""
 def as_strided_(input: Tensor, size: Any, stride: Any, storage_offset: _int | None = None) -> Tensor:
     """Give this tensor other sizes, strides and offset over its storage, in place."""
+def as_strided_copy(input: Tensor, *args: Any, out: Any = None, **kwargs: Any) -> Any:
+    """Return what `as_strided` returns, as a copy that shares no memory with the input."""
+def as_strided_scatter(input: Tensor, src: Tensor, size: Any, stride: Any, storage_offset: _int | None = None, *, out: Any = None) -> Tensor:
+    """Return a copy with `src` written to the elements that `as_strided` names."""
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     """Return ``data`` as a tensor, without a copy where possible."""
 def asarray(obj: Any, *, dtype: Any = None, device: Any = None, copy: _bool | None = None, requires_grad: _bool | None = None) -> Tensor:
@@ -232,6 +248,8 @@ def bernoulli(input: Tensor, p: Any = None, *, generator: Generator | None = Non
     """Return 1 with the probabilities in input (or with probability p in its shape), else 0."""
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Return x1^T W_o x2 + b_o for every output o."""
+def binary_cross_entropy_with_logits(input: Tensor, target: Tensor, weight: Tensor | None = None, pos_weight: Tensor | None = None, reduction: _int = 0) -> Tensor:
+    """Return the binary cross-entropy of sigmoid(input), or its mean or sum (1, 2)."""
 def bincount(input: Tensor, weights: Tensor | None = None, minlength: _int = 0) -> Tensor:
     """Return how often every non-negative integer comes in a 1-d tensor, or sums of its weights."""
 def binomial(count: Tensor, prob: Tensor, generator: Generator | None = None) -> Tensor:
@@ -312,16 +330,24 @@ def column_stack(tensors: Any, *, out: Any = None) -> Tensor:
     """Join tensors along dim 1, vectors being columns."""
 def combinations(input: Tensor, r: _int = 2, with_replacement: _bool = False) -> Tensor:
     """Return all subsets of `r` items of a vector, as rows, in the order of itertools."""
+def compile(model: Any = None, *, backend: Any = None, disable: _bool = False, **options: Any) -> Any:
+    """Return the function or module itself: there is no compiler here, calls run as they are written."""
 def complex(real: Tensor, imag: Tensor, *, out: Any = None) -> Tensor:
     """Return the complex numbers real + i imag, of two real tensors of one dtype."""
 def concat(tensors: Any, dim: _int = 0, *, axis: _int | None = None, out: Any = None) -> Tensor:
     """Join tensors along a dim; their other sizes must agree. Empty 1-d tensors are passed over."""
 def concatenate(tensors: Any, dim: _int = 0, *, axis: _int | None = None, out: Any = None) -> Tensor:
     """Join tensors along a dim; their other sizes must agree. Empty 1-d tensors are passed over."""
+def cond(pred: Any, true_fn: Any, false_fn: Any, operands: Any = ...) -> Any:
+    """Return true_fn(*operands) if `pred` holds, else false_fn(*operands)."""
 def conj(input: Tensor) -> Tensor:
     """Return the complex conjugate; a real tensor comes back as it is."""
 def conj_physical(input: Tensor, *, out: Any = None) -> Tensor:
     """Return the complex conjugate, computed; a real tensor comes back as it is."""
+def conj_physical_(input: Tensor) -> Tensor:
+    """In-place form of `conj_physical`: write the result into this tensor and return it."""
+def constant_pad_nd(input: Tensor, pad: Any, value: _float = 0) -> Tensor:
+    """Return a copy with borders of a value; `pad` is (before, after) of the last dim, then others."""
 def conv1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: _int = 1) -> Tensor:
     """Slide weights (O, C / groups, K) over input (N, C, L) or (C, L), and sum the products."""
 def conv2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: _int = 1) -> Tensor:
@@ -350,8 +376,8 @@ def cosh(input: Any, *, out: Any = None) -> Tensor:
     """Hyperbolic cosine, element by element."""
 def cosh_(input: Any) -> Tensor:
     """In-place form of `cosh`: write the result into this tensor and return it."""
-def cosine_embedding_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: _float = 0, size_average: _bool | None = None, reduce: _bool | None = None, reduction: _str = 'mean') -> Tensor:
-    """Return 1 - cos where the target is 1 and max(0, cos - margin) where it is -1."""
+def cosine_embedding_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: _float = 0.0, reduction: _int = 0) -> Tensor:
+    """Return 1 - cos for targets 1 and max(0, cos - margin) for -1, or the mean or sum (1, 2)."""
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: _int = 1, eps: _float = 1e-08) -> Tensor:
     """Return the cosine of the angle between vectors along a dim; norms are kept above eps."""
 def count_nonzero(input: Tensor, dim: _int | Sequence[_int] | None = None, *, out: Any = None) -> Tensor:
@@ -360,7 +386,7 @@ def cov(input: Tensor, *, correction: _int = 1, fweights: Tensor | None = None, 
     """Return the covariance matrix of variables in rows, observations in columns."""
 def cross(input: Tensor, other: Tensor, dim: _int | None = None, *, out: Any = None) -> Tensor:
     """Return the vector products along a dim of size 3 (by default the first such dim)."""
-def ctc_loss(log_probs: Tensor, targets: Tensor, input_lengths: Any, target_lengths: Any, blank: _int = 0, reduction: _int = 1, zero_infinity: _bool = False) -> Tensor:
+def ctc_loss(log_probs: Tensor, targets: Tensor, input_lengths: Any, target_lengths: Any, blank: _int = 0, reduction: _int = 0, zero_infinity: _bool = False) -> Tensor:
     """The CTC loss with `reduction` 0, 1 or 2 for none, mean or sum; see nn.functional.ctc_loss."""
 def cummax(input: Tensor, dim: _int, *, out: Any = None) -> _types.cummax:
     """Return the running largest elements along a dim, and where each was last found."""
@@ -376,8 +402,16 @@ def deg2rad(input: Any, *, out: Any = None) -> Tensor:
     """Degrees to radians, element by element."""
 def deg2rad_(input: Any) -> Tensor:
     """In-place form of `deg2rad`: write the result into this tensor and return it."""
+def dequantize(input: Tensor) -> Tensor:
+    """Return the tensor as float32 numbers: no tensor is quantised."""
 def det(A: Tensor, *, out: Any = None) -> Tensor:
     """Return the determinant of square matrices; as in PyTorch, its gradient is 0 where it is 0."""
+def detach(self: Any) -> Tensor:
+    """Return a tensor over the same memory that is cut off from the history."""
+def detach_(self: Any) -> Tensor:
+    """Cut this tensor off from its history, in place; return self."""
+def detach_copy(input: Tensor, *args: Any, out: Any = None, **kwargs: Any) -> Any:
+    """Return what `detach` returns, as a copy that shares no memory with the input."""
 def diag(input: Tensor, diagonal: _int = 0, *, out: Any = None) -> Tensor:
     """Return the matrix with a vector on its diagonal, or a copy of the diagonal of a matrix."""
 def diag_embed(input: Tensor, offset: _int = 0, dim1: _int = -2, dim2: _int = -1) -> Tensor:
@@ -386,6 +420,8 @@ def diagflat(input: Tensor, offset: _int = 0) -> Tensor:
     """Return the matrix with all elements, flattened, on its diagonal."""
 def diagonal(input: Tensor, offset: _int = 0, dim1: _int = 0, dim2: _int = 1) -> Tensor:
     """Return a view of the diagonals of the matrices in two dims, as the last dim."""
+def diagonal_copy(input: Tensor, *args: Any, out: Any = None, **kwargs: Any) -> Any:
+    """Return what `diagonal` returns, as a copy that shares no memory with the input."""
 def diagonal_scatter(input: Tensor, src: Tensor, offset: _int = 0, dim1: _int = 0, dim2: _int = 1) -> Tensor:
     """Return a copy with the diagonals of the matrices in two dims replaced."""
 def diff(input: Tensor, n: _int = 1, dim: _int = -1, prepend: Tensor | None = None, append: Tensor | None = None, *, out: Any = None) -> Tensor:
@@ -420,6 +456,8 @@ def empty(*args: Any, size: Any = None, out: Tensor | None = None, dtype: Any = 
     """Return an uninitialised tensor of the given size: its values are whatever memory held."""
 def empty_like(input: Tensor, *, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: _bool = False, requires_grad: _bool = False, memory_format: Any = None) -> Tensor:
     """Return an uninitialised tensor of input's size, dtype and order of dims in memory."""
+def empty_permuted(size: Any, physical_layout: Any, *, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: _bool = False, requires_grad: _bool = False) -> Tensor:
+    """Return an uninitialised tensor whose dims lie in memory in the given order, outermost first."""
 def empty_strided(size: Any, stride: Any, *, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: _bool = False, requires_grad: _bool = False) -> Tensor:
     """Return an uninitialised tensor of the given size with the given strides, in elements."""
 def eq(input: Any, other: Any, *, out: Any = None) -> Tensor:
@@ -444,18 +482,30 @@ def exp2_(input: Any) -> Tensor:
     """In-place form of `exp2`: write the result into this tensor and return it."""
 def exp_(input: Any) -> Tensor:
     """In-place form of `exp`: write the result into this tensor and return it."""
+def expand_copy(input: Tensor, *args: Any, out: Any = None, **kwargs: Any) -> Any:
+    """Return what `expand` returns, as a copy that shares no memory with the input."""
 def expm1(input: Any, *, out: Any = None) -> Tensor:
     """E**x - 1, exactly for small x, element by element."""
 def expm1_(input: Any) -> Tensor:
     """In-place form of `expm1`: write the result into this tensor and return it."""
 def eye(n: _int, m: _int | None = None, *, out: Tensor | None = None, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: _bool = False, requires_grad: _bool = False) -> Tensor:
     """Return an n by m matrix (n by n) with ones on its diagonal and zeros elsewhere."""
+def feature_alpha_dropout(input: Tensor, p: _float, train: _bool) -> Tensor:
+    """Feature alpha dropout with explicit arguments; see nn.functional."""
+def feature_alpha_dropout_(input: Tensor, p: _float, train: _bool) -> Tensor:
+    """In-place form of `feature_alpha_dropout`."""
+def feature_dropout(input: Tensor, p: _float, train: _bool) -> Tensor:
+    """Feature dropout with explicit arguments; see nn.functional."""
+def feature_dropout_(input: Tensor, p: _float, train: _bool) -> Tensor:
+    """In-place form of `feature_dropout`."""
 def fill(input: Tensor, value: Any) -> Tensor:
     """Return a tensor like `input` with one value everywhere."""
 def fill_(input: Tensor, value: Any) -> Tensor:
     """Write one value everywhere, in place."""
 def fix(input: Any, *, out: Any = None) -> Tensor:
     """Integer part, element by element."""
+def fix_(input: Any) -> Tensor:
+    """In-place form of `fix`: write the result into this tensor and return it."""
 def flatten(input: Tensor, start_dim: _int = 0, end_dim: _int = -1) -> Tensor:
     """Merge the dims from `start_dim` to `end_dim` into one; `input` itself if there is one only."""
 def flip(input: Tensor, dims: Any) -> Tensor:
@@ -482,10 +532,14 @@ def frac(input: Any, *, out: Any = None) -> Tensor:
     """Fractional part, element by element."""
 def frac_(input: Any) -> Tensor:
     """In-place form of `frac`: write the result into this tensor and return it."""
+def frexp(input: Tensor, *, out: Any = None) -> _types.frexp:
+    """Return (mantissa, exponent) with input = mantissa * 2^exponent and 1/2 <= |mantissa| < 1."""
 def frobenius_norm(input: Tensor, dim: Any, keepdim: _bool = False, *, out: Any = None) -> Tensor:
     """Return the root of the sum of squares over one or two dims."""
 def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: _bool | None = None) -> Tensor:
     """Return a tensor over the memory of another library's array (anything with ``__dlpack__``)."""
+def from_file(filename: _str, shared: _bool | None = None, size: _int = 0, *, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: _bool = False, requires_grad: _bool = False) -> Tensor:
+    """Return a tensor over a file of raw numbers; if `shared`, writes go to the file, which may grow."""
 def from_numpy(ndarray: _np.ndarray) -> Tensor:
     """Return a tensor over the memory of a NumPy array: writes to one show in the other."""
 def frombuffer(buffer: Any, *, dtype: Any, count: _int = -1, offset: _int = 0, requires_grad: _bool = False) -> Tensor:
@@ -498,6 +552,8 @@ def gather(input: Tensor, dim: _int, index: Tensor, *, sparse_grad: _bool = Fals
     """Return out[i][j] = input[index[i][j]][j] (for dim 0), and so on for other dims."""
 def gcd(input: Any, other: Any, *, out: Any = None) -> Tensor:
     """Gcd of integer tensors, element by element."""
+def gcd_(input: Any, other: Any) -> Tensor:
+    """In-place form of `gcd`: write the result into this tensor and return it."""
 def ge(input: Any, other: Any, *, out: Any = None) -> Tensor:
     """Return a bool tensor: True where `input` is at least `other` (with broadcasting)."""
 def geqrf(input: Tensor, *, out: Any = None) -> _types.geqrf:
@@ -508,12 +564,26 @@ def get_default_device() -> _device:
     """Return the device of new tensors: the CPU."""
 def get_default_dtype() -> _dtype:
     """Return the dtype that Python floats take when they become tensors."""
+def get_device(self: Tensor) -> _int:
+    """Return the number of the GPU: -1, the tensor is on the CPU."""
+def get_float32_matmul_precision() -> _str:
+    """Return what was given to `set_float32_matmul_precision`; products are always exact float32."""
+def get_num_interop_threads() -> _int:
+    """Return the number given to `set_num_interop_threads`, 1 at first."""
 def get_num_threads() -> _int:
     """Return the number given to `set_num_threads`, 1 at first."""
+def gradient(input: Tensor, *, spacing: Any = 1, dim: Any = None, edge_order: _int = 1) -> _tuple[Tensor, ...]:
+    """Return the derivatives of a sampled function along its dims: central differences inside."""
 def greater(input: Any, other: Any, *, out: Any = None) -> Tensor:
     """Return a bool tensor: True where `input` is greater than `other` (with broadcasting)."""
 def greater_equal(input: Any, other: Any, *, out: Any = None) -> Tensor:
     """Return a bool tensor: True where `input` is at least `other` (with broadcasting)."""
+def grid_sampler(input: Tensor, grid: Tensor, interpolation_mode: _int, padding_mode: _int, align_corners: _bool) -> Tensor:
+    """Sample images at the positions of a grid, the modes given by number; see `grid_sample`."""
+def grid_sampler_2d(input: Tensor, grid: Tensor, interpolation_mode: _int, padding_mode: _int, align_corners: _bool) -> Tensor:
+    """Sample images (N, C, H, W) at the positions of a grid (N, H', W', 2); see `grid_sample`."""
+def grid_sampler_3d(input: Tensor, grid: Tensor, interpolation_mode: _int, padding_mode: _int, align_corners: _bool) -> Tensor:
+    """Sample volumes (N, C, D, H, W) at the positions of a grid (N, D', H', W', 3); see `grid_sample`."""
 def group_norm(input: Tensor, num_groups: _int, weight: Tensor | None = None, bias: Tensor | None = None, eps: _float = 1e-05, cudnn_enabled: _bool = True) -> Tensor:
     """Normalise over groups of channels; see nn.functional.group_norm."""
 def gru(*args: Any, **kwargs: Any) -> Any:
@@ -528,16 +598,22 @@ def hann_window(window_length: _int, periodic: _bool = True, *, dtype: Any = Non
     """Return 1/2 (1 - cos(2 pi k / m)), with m the length if `periodic`, else one less."""
 def hardshrink(input: Tensor, lambd: _float = 0.5) -> Tensor:
     """Return x where |x| > lambd and 0 elsewhere."""
+def hash_tensor(input: Tensor, dim: Any = ..., *, keepdim: _bool = False, mode: _int = 0, out: Any = None) -> Tensor:
+    """Return the exclusive or of the bits of all elements (as 64-bit numbers), or over some dims."""
 def heaviside(input: Tensor, values: Tensor, *, out: Any = None) -> Tensor:
     """Return 0 where input < 0, `values` where it is 0, and 1 where it is above."""
-def hinge_embedding_loss(input: Tensor, target: Tensor, margin: _float = 1.0, size_average: _bool | None = None, reduce: _bool | None = None, reduction: _str = 'mean') -> Tensor:
-    """Return x where the target is 1 and max(0, margin - x) where it is -1 (the sum elsewhere)."""
+def hinge_embedding_loss(input: Tensor, target: Tensor, margin: _float = 1.0, reduction: _int = 0) -> Tensor:
+    """Return x for targets 1 and max(0, margin - x) for -1, or the mean or sum (1, 2)."""
 def histc(input: Tensor, bins: _int = 100, min: _float = 0, max: _float = 0, *, out: Any = None) -> Tensor:
     """Return how many elements fall into each of equal bins between min and max."""
 def histogram(input: Tensor, bins: Any = 100, *, range: _tuple | None = None, weight: Tensor | None = None, density: _bool = False) -> _types.histogram:
     """Return counts in bins (a number of equal ones, or a 1-d tensor of edges) and the edges."""
+def histogramdd(input: Tensor, bins: Any, *, range: Any = None, weight: Tensor | None = None, density: _bool = False) -> _types.histogramdd:
+    """Return how many points (rows of coordinates) fall into every cell of a grid, and its edges."""
 def hsplit(input: Tensor, indices_or_sections: Any = None, *, indices: Any = None, sections: Any = None) -> _tuple[Tensor, ...]:
     """Cut into equal parts, or at indices, along dim 1 (dim 0 of a vector)."""
+def hspmm(*args: Any, **kwargs: Any) -> Any:
+    """Raise NotImplementedError: hspmm(): there are no sparse tensors here: all are dense (strided)."""
 def hstack(tensors: Any, *, out: Any = None) -> Tensor:
     """Join tensors side by side: along dim 1, vectors along dim 0."""
 def hypot(input: Any, other: Any, *, out: Any = None) -> Tensor:
@@ -546,6 +622,10 @@ def i0(input: Any, *, out: Any = None) -> Tensor:
     """The modified Bessel function of the first kind of order 0. Element by element."""
 def i0_(input: Any) -> Tensor:
     """In-place form of `i0`: write the result into this tensor and return it."""
+def igamma(input: Any, other: Any, *, out: Any = None) -> Tensor:
+    """The regularised lower incomplete gamma function P(input, other), element by element."""
+def igammac(input: Any, other: Any, *, out: Any = None) -> Tensor:
+    """The regularised upper incomplete gamma function Q(input, other), element by element."""
 def imag(input: Tensor) -> Tensor:
     """Return a view of the imaginary parts; RuntimeError for a real tensor."""
 def index_add(input: Tensor, dim: _int, index: Tensor, source: Tensor, *, alpha: Any = 1, out: Any = None) -> Tensor:
@@ -558,8 +638,12 @@ def index_put(input: Tensor, indices: Any, values: Tensor, accumulate: _bool = F
     """Return a copy with `values` written at index tensors, one per dim; or added there."""
 def index_put_(self: Tensor, indices: Any, values: Tensor, accumulate: _bool = False) -> Tensor:
     """Write (or add) `values` at index tensors, one per dim, in place; return self."""
+def index_reduce(input: Tensor, dim: _int, index: Tensor, source: Tensor, reduce: _str, *, include_self: _bool = True, out: Any = None) -> Tensor:
+    """Combine rows of `source` with the rows that `index` names: "prod", "mean", "amax" or "amin"."""
 def index_select(input: Tensor, dim: _int, index: Tensor, *, out: Any = None) -> Tensor:
     """Return the items along `dim` that a vector of indices names, in its order."""
+def init_num_threads() -> None:
+    """Do nothing: NumPy's threads are chosen by its environment variables."""
 def inner(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor:
     """Return the sum of products over the last dims of both; a 0-d operand multiplies."""
 def instance_norm(input: Tensor, weight: Tensor | None, bias: Tensor | None, running_mean: Tensor | None, running_var: Tensor | None, use_input_stats: _bool, momentum: _float, eps: _float, cudnn_enabled: _bool = True) -> Tensor:
@@ -570,20 +654,32 @@ def is_complex(input: Tensor) -> _bool:
     """Return True if the dtype is complex."""
 def is_conj(input: Tensor) -> _bool:
     """Return False: conjugates are never pending here."""
+def is_distributed(input: Tensor) -> _bool:
+    """Return False: the tensor lives in this process."""
 def is_floating_point(input: Tensor) -> _bool:
     """Return True if the dtype is a real float."""
 def is_neg(input: Tensor) -> _bool:
     """Return False: negations are never pending here."""
 def is_nonzero(input: Tensor) -> _bool:
     """Return True if the only element is not zero; RuntimeError if there is not exactly one."""
+def is_same_size(input: Tensor, other: Tensor) -> _bool:
+    """Return True if both have the same shape."""
 def is_signed(input: Tensor) -> _bool:
     """Return True if the dtype has negative numbers."""
+def is_storage(obj: Any, /) -> _bool:
+    """Return True if the object is a storage."""
 def is_tensor(obj: Any, /) -> _bool:
     """Return True if ``obj`` is a tensor."""
+def is_vulkan_available() -> _bool:
+    """Return False: there is no GPU here."""
+def is_warn_always_enabled() -> _bool:
+    """Return what was given to `set_warn_always`."""
 def isclose(input: Tensor, other: Tensor, rtol: _float = 1e-05, atol: _float = 1e-08, equal_nan: _bool = False) -> Tensor:
     """Return True where |input - other| <= atol + rtol * |other|."""
 def isfinite(input: Any) -> Tensor:
     """True where x is neither infinite nor NaN, element by element."""
+def isin(elements: Any, test_elements: Any, *, assume_unique: _bool = False, invert: _bool = False, out: Any = None) -> Tensor:
+    """Return where the elements are among the test elements (where not, if `invert`)."""
 def isinf(input: Any) -> Tensor:
     """True where x is infinite, element by element."""
 def isnan(input: Any) -> Tensor:
@@ -598,6 +694,8 @@ def istft(input: Tensor, n_fft: _int, hop_length: _int | None = None, win_length
     """Return the signal whose `stft` comes closest to the input (least squares)."""
 def kaiser_window(window_length: _int, periodic: _bool = True, beta: _float = 12.0, *, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: _bool = False, requires_grad: _bool = False) -> Tensor:
     """Return I0(beta sqrt(1 - (2 k / m - 1)^2)) / I0(beta), m as for `hann_window`."""
+def kl_div(input: Tensor, target: Tensor, reduction: _int = 0, *, log_target: _bool = False) -> Tensor:
+    """Return the pointwise terms of KL(target || input), or their mean or sum (1, 2)."""
 def kron(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor:
     """Return the Kronecker product: every element of input times the whole of other, in blocks."""
 def kthvalue(input: Tensor, k: _int, dim: _int = -1, keepdim: _bool = False, *, out: Any = None) -> _types.kthvalue:
@@ -606,8 +704,12 @@ def layer_norm(input: Tensor, normalized_shape: Any, weight: Tensor | None = Non
     """Normalise over the last dims; see nn.functional.layer_norm."""
 def lcm(input: Any, other: Any, *, out: Any = None) -> Tensor:
     """Lcm of integer tensors, element by element."""
+def lcm_(input: Any, other: Any) -> Tensor:
+    """In-place form of `lcm`: write the result into this tensor and return it."""
 def ldexp(input: Any, other: Any, *, out: Any = None) -> Tensor:
     """Return input * 2**other."""
+def ldexp_(input: Any, other: Any) -> Tensor:
+    """In-place form of `ldexp`: write the result into this tensor and return it."""
 def le(input: Any, other: Any, *, out: Any = None) -> Tensor:
     """Return a bool tensor: True where `input` is at most `other` (with broadcasting)."""
 def lerp(input: Tensor, end: Tensor, weight: Any, *, out: Any = None) -> Tensor:
@@ -676,8 +778,8 @@ def lu_solve(b: Tensor, LU_data: Tensor, LU_pivots: Tensor, *, out: Any = None) 
     """Return X with A X = b, A given by its LU factors; see `linalg.lu_solve`."""
 def lu_unpack(LU_data: Tensor, LU_pivots: Tensor, unpack_data: _bool = True, unpack_pivots: _bool = True, *, out: Any = None) -> _types.lu_unpack:
     """Return (P, L, U) of what `linalg.lu_factor` gives; empty tensors for what is not asked for."""
-def margin_ranking_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: _float = 0, size_average: _bool | None = None, reduce: _bool | None = None, reduction: _str = 'mean') -> Tensor:
-    """Return max(0, -target * (input1 - input2) + margin): target 1 ranks input1 higher."""
+def margin_ranking_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: _float = 0.0, reduction: _int = 0) -> Tensor:
+    """Return max(0, -target (input1 - input2) + margin), or its mean or sum (1, 2)."""
 def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     """Return a copy with a number (or 0-d tensor) written where the mask is set."""
 def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
@@ -760,6 +862,8 @@ def narrow(input: Tensor, dim: _int, start: Any, length: _int) -> Tensor:
     """Return `length` items along `dim` from `start` on."""
 def narrow_copy(input: Tensor, dim: _int, start: Any, length: _int) -> Tensor:
     """Return a copy of `length` items along `dim` from `start` on."""
+def native_channel_shuffle(input: Tensor, groups: _int) -> Tensor:
+    """Split the channels (dim 1) into groups and interleave these."""
 def ne(input: Any, other: Any, *, out: Any = None) -> Tensor:
     """Return a bool tensor: True where `input` differs from `other` (with broadcasting)."""
 def neg(input: Any, *, out: Any = None) -> Tensor:
@@ -776,8 +880,12 @@ def nextafter(input: Any, other: Any, *, out: Any = None) -> Tensor:
 def nonzero(input: Tensor, *, out: Any = ..., as_tuple: Literal[False] = ...) -> Tensor: ...
 @overload
 def nonzero(input: Tensor, *, as_tuple: Literal[True]) -> _tuple[Tensor, ...]: ...
+def nonzero_static(input: Tensor, *, size: _int, fill_value: _int = -1, out: Any = None) -> Tensor:
+    """Return the first `size` positions of elements that are not zero, filled up where there are fewer."""
 def norm(input: Tensor, p: Any = 'fro', dim: _int | Sequence[_int] | None = None, keepdim: _bool = False, dtype: Any = None, *, out: Any = None) -> Tensor:
     """Return the p-norm of the elements over some dims or all; p may also be "fro" or "nuc"."""
+def norm_except_dim(v: Tensor, pow: _int = 2, dim: _int = 0) -> Tensor:
+    """Return the `pow`-norms over all dims but `dim`, those kept with size 1; of all for dim -1."""
 def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Generator | None = None, out: Tensor | None = None, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: _bool = False, requires_grad: _bool = False) -> Tensor:
     """Return normal numbers around mean with standard deviation std."""
 def not_equal(input: Any, other: Any, *, out: Any = None) -> Tensor:
@@ -804,6 +912,8 @@ def pdist(input: Tensor, p: _float = 2) -> Tensor:
     """Return the p-norm distance of every pair of rows (i, j), i < j, of an (N, M) tensor."""
 def permute(input: Tensor, *args: Any, dims: Any = None) -> Tensor:
     """Reorder all dims."""
+def permute_copy(input: Tensor, *args: Any, out: Any = None, **kwargs: Any) -> Any:
+    """Return what `permute` returns, as a copy that shares no memory with the input."""
 def pinverse(input: Tensor, rcond: _float = 1e-15) -> Tensor:
     """Return the Moore-Penrose inverse; see `linalg.pinv`."""
 def pixel_shuffle(input: Tensor, upscale_factor: _int) -> Tensor:
@@ -812,8 +922,8 @@ def pixel_unshuffle(input: Tensor, downscale_factor: _int) -> Tensor:
     """Rearrange (..., C, H r, W r) to (..., C r^2, H, W): the inverse of `pixel_shuffle`."""
 def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
     """Return Poisson numbers of the rates in input, in its floating-point dtype."""
-def poisson_nll_loss(input: Tensor, target: Tensor, log_input: _bool = True, full: _bool = False, size_average: _bool | None = None, eps: _float = 1e-08, reduce: _bool | None = None, reduction: _str = 'mean') -> Tensor:
-    """Return the negative log-likelihood of counts under a Poisson distribution."""
+def poisson_nll_loss(input: Tensor, target: Tensor, log_input: _bool, full: _bool, eps: _float, reduction: _int) -> Tensor:
+    """Return the Poisson negative log-likelihood, or its mean or sum (1, 2)."""
 def polar(abs: Tensor, angle: Tensor, *, out: Any = None) -> Tensor:
     """Return the complex numbers abs * exp(i angle), of two real tensors of one dtype."""
 def polygamma(n: _int, input: Tensor, *, out: Any = None) -> Tensor:
@@ -868,10 +978,16 @@ def relu_(input: Any) -> Tensor:
     """In-place form of `relu`: write the result into this tensor and return it."""
 def remainder(input: Any, other: Any, *, out: Any = None) -> Tensor:
     """Remainder with the sign of the divisor (Python's %)."""
+def renorm(input: Tensor, p: _float, dim: _int, maxnorm: _float, *, out: Any = None) -> Tensor:
+    """Return a copy whose slices along a dim have a p-norm of at most `maxnorm`; longer ones shrink."""
 def repeat_interleave(input: Tensor, repeats: Any = None, dim: _int | None = None, *, output_size: _int | None = None) -> Tensor:
     """Repeat every item along a dim (of the flattened tensor by default), a number of times each."""
 def reshape(input: Tensor, *args: Any, shape: Any = None) -> Tensor:
     """Return the elements under another shape: a view where possible, else a copy."""
+def resize_as_(self: Tensor, the_template: Tensor, *, memory_format: Any = None) -> Tensor:
+    """Give this tensor the shape of another in place; see `resize_`."""
+def resize_as_sparse_(*args: Any, **kwargs: Any) -> Any:
+    """Raise NotImplementedError: resize_as_sparse_(): there are no sparse tensors here: all are dense (strided)."""
 def resolve_conj(input: Tensor) -> Tensor:
     """Return `input`: conjugates are never pending here."""
 def resolve_neg(input: Tensor) -> Tensor:
@@ -894,6 +1010,8 @@ def rot90(input: Tensor, k: _int = 1, dims: Any = ...) -> Tensor:
     """Turn by k right angles in the plane of two dims, from the first towards the second."""
 def round(input: Tensor, *, decimals: _int = 0, out: Any = None) -> Tensor:
     """Round half to even, to `decimals` digits; the gradient is zero."""
+def round_(input: Tensor, *, decimals: _int = 0) -> Tensor:
+    """In-place form of `round`: write the result into this tensor and return it."""
 def row_stack(tensors: Any, *, out: Any = None) -> Tensor:
     """Join tensors as rows: along dim 0, vectors being rows."""
 def rrelu(input: Tensor, lower: _float = 0.125, upper: _float = 0.3333333333333333, training: _bool = False, inplace: _bool = False) -> Tensor:
@@ -918,6 +1036,8 @@ def searchsorted(sorted_sequence: Tensor, input: Any, *, out_int32: _bool = Fals
     """Return where values belong in sorted sequences (the last dim of `sorted_sequence`)."""
 def select(input: Tensor, dim: _int, index: _int) -> Tensor:
     """Return one item along `dim`, without that dim."""
+def select_copy(input: Tensor, *args: Any, out: Any = None, **kwargs: Any) -> Any:
+    """Return what `select` returns, as a copy that shares no memory with the input."""
 def select_scatter(input: Tensor, src: Tensor, dim: _int, index: _int) -> Tensor:
     """Return a copy with one item along `dim` replaced."""
 def selu(input: Tensor, inplace: _bool = False) -> Tensor:
@@ -930,8 +1050,16 @@ def set_default_dtype(d: _dtype, /) -> None:
     """Make ``d`` the dtype of new floating-point tensors; TypeError unless it is a float dtype."""
 def set_default_tensor_type(t: Any, /) -> None:
     """Set the default dtype by an old class name; deprecated by PyTorch, use `set_default_dtype`."""
+def set_float32_matmul_precision(precision: _str) -> None:
+    """Note a precision ("highest", "high" or "medium"); it allows faster products, none are here."""
+def set_flush_denormal(mode: _bool) -> _bool:
+    """Return whether the wish is granted: False to flush tiny numbers to 0, which NumPy can't."""
+def set_num_interop_threads(num: _int, /) -> None:
+    """Note a number of threads; calls run one after the other here. It can be set once."""
 def set_num_threads(num: _int, /) -> None:
     """Note a number of threads; NumPy's own threads are chosen by its environment variables."""
+def set_warn_always(b: _bool, /) -> None:
+    """Note whether warnings that appear once shall appear always; Python's filters decide that."""
 def sgn(input: Any, *, out: Any = None) -> Tensor:
     """Sign; for complex x, x / |x|, element by element."""
 def sgn_(input: Any) -> Tensor:
@@ -958,18 +1086,38 @@ def sinh(input: Any, *, out: Any = None) -> Tensor:
     """Hyperbolic sine, element by element."""
 def sinh_(input: Any) -> Tensor:
     """In-place form of `sinh`: write the result into this tensor and return it."""
+def slice_copy(input: Tensor, dim: _int = 0, start: _int | None = None, end: _int | None = None, step: _int = 1, *, out: Any = None) -> Tensor:
+    """Return a copy of the elements start, start + step, ... below end of one dim."""
 def slice_scatter(input: Tensor, src: Tensor, dim: _int = 0, start: _int | None = None, end: _int | None = None, step: _int = 1) -> Tensor:
     """Return a copy with a slice along `dim` replaced."""
 def slogdet(input: Tensor) -> _types.slogdet:
     """Return the sign and the logarithm of the absolute value of determinants."""
+def smm(*args: Any, **kwargs: Any) -> Any:
+    """Raise NotImplementedError: smm(): there are no sparse tensors here: all are dense (strided)."""
 def softmax(input: Tensor, dim: _int, dtype: Any = None, *, out: Any = None) -> Tensor:
     """Return exp(x) / sum(exp(x)) along a dim; `dtype` converts the input first."""
 def sort(input: Tensor, dim: _int = -1, descending: _bool = False, *, stable: _bool | None = None, out: Any = None) -> _types.sort:
     """Return the elements in order along a dim, and where each was."""
+def sparse_bsc_tensor(*args: Any, **kwargs: Any) -> Any:
+    """Raise NotImplementedError: sparse_bsc_tensor(): there are no sparse tensors here: all are dense (strided)."""
+def sparse_bsr_tensor(*args: Any, **kwargs: Any) -> Any:
+    """Raise NotImplementedError: sparse_bsr_tensor(): there are no sparse tensors here: all are dense (strided)."""
+def sparse_compressed_tensor(*args: Any, **kwargs: Any) -> Any:
+    """Raise NotImplementedError: sparse_compressed_tensor(): there are no sparse tensors here: all are dense (strided)."""
+def sparse_coo_tensor(*args: Any, **kwargs: Any) -> Any:
+    """Raise NotImplementedError: sparse_coo_tensor(): there are no sparse tensors here: all are dense (strided)."""
+def sparse_csc_tensor(*args: Any, **kwargs: Any) -> Any:
+    """Raise NotImplementedError: sparse_csc_tensor(): there are no sparse tensors here: all are dense (strided)."""
+def sparse_csr_tensor(*args: Any, **kwargs: Any) -> Any:
+    """Raise NotImplementedError: sparse_csr_tensor(): there are no sparse tensors here: all are dense (strided)."""
 def split(tensor: Tensor, split_size_or_sections: Any, dim: _int = 0) -> _tuple[Tensor, ...]:
     """Cut a tensor along a dim into views: of one size (the last may be smaller) or of given sizes."""
+def split_copy(input: Tensor, *args: Any, out: Any = None, **kwargs: Any) -> Any:
+    """Return what `split` returns, as a copy that shares no memory with the input."""
 def split_with_sizes(input: Tensor, split_sizes: Any, dim: _int = 0) -> _tuple[Tensor, ...]:
     """Cut a tensor along a dim into views of the given sizes, which must sum to that of the dim."""
+def split_with_sizes_copy(input: Tensor, *args: Any, out: Any = None, **kwargs: Any) -> Any:
+    """Return what `split_with_sizes` returns, as a copy that shares no memory with the input."""
 def sqrt(input: Any, *, out: Any = None) -> Tensor:
     """Square root, element by element."""
 def sqrt_(input: Any) -> Tensor:
@@ -980,6 +1128,10 @@ def square_(input: Any) -> Tensor:
     """In-place form of `square`: write the result into this tensor and return it."""
 def squeeze(input: Tensor, dim: Any = ..., *, axis: Any = ...) -> Tensor:
     """Remove dims of size 1: all, or those named; a named dim of another size stays."""
+def squeeze_copy(input: Tensor, *args: Any, out: Any = None, **kwargs: Any) -> Any:
+    """Return what `squeeze` returns, as a copy that shares no memory with the input."""
+def sspaddmm(*args: Any, **kwargs: Any) -> Any:
+    """Raise NotImplementedError: sspaddmm(): there are no sparse tensors here: all are dense (strided)."""
 def stack(tensors: Any, dim: _int = 0, *, axis: _int | None = None, out: Any = None) -> Tensor:
     """Join tensors of one shape along a new dim."""
 def std(input: Tensor, dim: _int | Sequence[_int] | None = None, unbiased: _bool | None = None, keepdim: _bool = False, *, correction: _float | None = None, ddof: _float | None = None, out: Any = None) -> Tensor:
@@ -1004,6 +1156,8 @@ def swapdims(input: Tensor, dim0: _int, dim1: _int) -> Tensor:
     """Swap two dims (another name for `transpose`)."""
 def t(input: Tensor) -> Tensor:
     """Transpose a matrix; a vector or scalar comes back as a view of itself."""
+def t_copy(input: Tensor, *args: Any, out: Any = None, **kwargs: Any) -> Any:
+    """Return what `t` returns, as a copy that shares no memory with the input."""
 def take(input: Tensor, index: Tensor) -> Tensor:
     """Return the elements at flat positions, in the shape of the index."""
 def take_along_dim(input: Tensor, indices: Tensor, dim: _int | None = None, *, out: Any = None) -> Tensor:
@@ -1034,6 +1188,8 @@ def trace(input: Tensor) -> Tensor:
     """Return the sum of the diagonal of a matrix."""
 def transpose(input: Tensor, dim0: _int, dim1: _int) -> Tensor:
     """Swap two dims."""
+def transpose_copy(input: Tensor, *args: Any, out: Any = None, **kwargs: Any) -> Any:
+    """Return what `transpose` returns, as a copy that shares no memory with the input."""
 def trapezoid(y: Tensor, x: Any = None, *, dx: Any = None, dim: _int = -1) -> Tensor:
     """Return the integral of samples along a dim by the trapezoidal rule."""
 def trapz(y: Tensor, x: Any = None, *, dx: Any = None, dim: _int = -1) -> Tensor:
@@ -1044,6 +1200,8 @@ def tril(input: Tensor, diagonal: _int = 0, *, out: Any = None) -> Tensor:
     """Keep the lower triangle of matrices, up to the given diagonal; zeros elsewhere."""
 def tril_indices(row: _int, col: _int, offset: _int = 0, *, dtype: Any = None, device: Any = None, layout: Any = None) -> Tensor:
     """Return the (row, column) indices of the lower triangle of a matrix as a 2 by n tensor."""
+def triplet_margin_loss(anchor: Tensor, positive: Tensor, negative: Tensor, margin: _float = 1.0, p: _float = 2, eps: _float = 1e-06, swap: _bool = False, reduction: _int = 0) -> Tensor:
+    """Return max(0, d(anchor, positive) - d(anchor, negative) + margin), or its mean or sum (1, 2)."""
 def triu(input: Tensor, diagonal: _int = 0, *, out: Any = None) -> Tensor:
     """Keep the upper triangle of matrices, from the given diagonal on; zeros elsewhere."""
 def triu_indices(row: _int, col: _int, offset: _int = 0, *, dtype: Any = None, device: Any = None, layout: Any = None) -> Tensor:
@@ -1054,16 +1212,34 @@ def trunc(input: Any, *, out: Any = None) -> Tensor:
     """Integer part, element by element."""
 def trunc_(input: Any) -> Tensor:
     """In-place form of `trunc`: write the result into this tensor and return it."""
+def typename(obj: Any, /) -> _str:
+    """Return the name of an object's type, as PyTorch calls it."""
 def unbind(input: Tensor, dim: _int = 0) -> _tuple[Tensor, ...]:
     """Return all items along a dim, without that dim, as views."""
+def unbind_copy(input: Tensor, *args: Any, out: Any = None, **kwargs: Any) -> Any:
+    """Return what `unbind` returns, as a copy that shares no memory with the input."""
 def unflatten(input: Tensor, dim: _int, sizes: Any) -> Tensor:
     """Split one dim into several; one of the sizes may be -1."""
+def unfold_copy(input: Tensor, *args: Any, out: Any = None, **kwargs: Any) -> Any:
+    """Return what `unfold` returns, as a copy that shares no memory with the input."""
 def unique(input: Tensor, sorted: _bool = True, return_inverse: _bool = False, return_counts: _bool = False, dim: _int | None = None) -> Any:
     """Return the distinct elements (or slices along `dim`), always sorted."""
 def unique_consecutive(input: Tensor, return_inverse: _bool = False, return_counts: _bool = False, dim: _int | None = None) -> Any:
     """Return the first of every run of equal elements (or slices along `dim`)."""
+def unravel_index(indices: Tensor, shape: Any) -> _tuple[Tensor, ...]:
+    """Return the index along every dim of a shape that flat positions stand for."""
+def unsafe_chunk(input: Tensor, *args: Any, **kwargs: Any) -> _tuple[Tensor, ...]:
+    """Return the pieces of `chunk` as tensors that are no views, which may be written in place."""
+def unsafe_split(input: Tensor, *args: Any, **kwargs: Any) -> _tuple[Tensor, ...]:
+    """Return the pieces of `split` as tensors that are no views, which may be written in place."""
+def unsafe_split_with_sizes(input: Tensor, *args: Any, **kwargs: Any) -> _tuple[Tensor, ...]:
+    """Return the pieces of `split_with_sizes` as tensors that are no views, which may be written in place."""
 def unsqueeze(input: Tensor, dim: _int) -> Tensor:
     """Insert a dim of size 1."""
+def unsqueeze_copy(input: Tensor, *args: Any, out: Any = None, **kwargs: Any) -> Any:
+    """Return what `unsqueeze` returns, as a copy that shares no memory with the input."""
+def vander(x: Tensor, N: _int | None = None, increasing: _bool = False) -> Tensor:
+    """Return the matrix of the powers of a vector's elements, the highest first unless `increasing`."""
 def var(input: Tensor, dim: _int | Sequence[_int] | None = None, unbiased: _bool | None = None, keepdim: _bool = False, *, correction: _float | None = None, ddof: _float | None = None, out: Any = None) -> Tensor:
     """Return the variance over some dims or all: squared distances over n - correction (default 1)."""
 def var_mean(input: Tensor, dim: _int | Sequence[_int] | None = None, unbiased: _bool | None = None, keepdim: _bool = False, *, correction: _float | None = None, out: Any = None) -> _tuple[Tensor, Tensor]:
@@ -1072,8 +1248,14 @@ def vdot(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor:
     """Return the sum of products of two 1-d tensors, the first one conjugated."""
 def view_as_complex(input: Tensor) -> Tensor:
     """Return a view of pairs (real, imaginary) in the last dim as complex numbers."""
+def view_as_complex_copy(input: Tensor, *args: Any, out: Any = None, **kwargs: Any) -> Any:
+    """Return what `view_as_complex` returns, as a copy that shares no memory with the input."""
 def view_as_real(input: Tensor) -> Tensor:
     """Return a view of complex numbers as pairs (real, imaginary) in a new last dim."""
+def view_as_real_copy(input: Tensor, *args: Any, out: Any = None, **kwargs: Any) -> Any:
+    """Return what `view_as_real` returns, as a copy that shares no memory with the input."""
+def view_copy(input: Tensor, *args: Any, out: Any = None, **kwargs: Any) -> Any:
+    """Return what `view` returns, as a copy that shares no memory with the input."""
 def vsplit(input: Tensor, indices_or_sections: Any = None, *, indices: Any = None, sections: Any = None) -> _tuple[Tensor, ...]:
     """Cut into equal parts, or at indices, along dim 0."""
 def vstack(tensors: Any, *, out: Any = None) -> Tensor:

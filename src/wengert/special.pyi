@@ -8,6 +8,24 @@ from collections.abc import Sequence
 from typing import Any
 from .core.tensor import Tensor
 
+def airy_ai(input: Any, *, out: Any = None) -> Tensor:
+    """Airy's function Ai, a solution of y'' = x y. Element by element."""
+def bessel_j0(input: Any, *, out: Any = None) -> Tensor:
+    """The Bessel function of the first kind of order 0. Element by element."""
+def bessel_j1(input: Any, *, out: Any = None) -> Tensor:
+    """The Bessel function of the first kind of order 1. Element by element."""
+def bessel_y0(input: Any, *, out: Any = None) -> Tensor:
+    """The Bessel function of the second kind of order 0: -inf at 0, NaN below. Element by element."""
+def bessel_y1(input: Any, *, out: Any = None) -> Tensor:
+    """The Bessel function of the second kind of order 1: -inf at 0, NaN below. Element by element."""
+def chebyshev_polynomial_t(input: Any, n: Any, *, out: Any = None) -> Tensor:
+    """Return Chebyshev's polynomial of the first kind of degree n (a number or a tensor); 0 for negative n."""
+def chebyshev_polynomial_u(input: Any, n: Any, *, out: Any = None) -> Tensor:
+    """Return Chebyshev's polynomial of the second kind of degree n (a number or a tensor); 0 for negative n."""
+def chebyshev_polynomial_v(input: Any, n: Any, *, out: Any = None) -> Tensor:
+    """Return Chebyshev's polynomial of the third kind of degree n (a number or a tensor); 0 for negative n."""
+def chebyshev_polynomial_w(input: Any, n: Any, *, out: Any = None) -> Tensor:
+    """Return Chebyshev's polynomial of the fourth kind of degree n (a number or a tensor); 0 for negative n."""
 def digamma(input: Any, *, out: Any = None) -> Tensor:
     """The derivative of lgamma; NaN at -1, -2, ... Element by element."""
 def entr(input: Any, *, out: Any = None) -> Tensor:
@@ -20,10 +38,22 @@ def erfcx(input: Any, *, out: Any = None) -> Tensor:
     """exp(x^2) erfc(x). Element by element."""
 def erfinv(input: Any, *, out: Any = None) -> Tensor:
     """The inverse of erf: inf at 1, -inf at -1, NaN beyond. Element by element."""
+def exp2(input: Any, *, out: Any = None) -> Tensor:
+    """2**x, element by element."""
 def expit(input: Any, *, out: Any = None) -> Tensor:
     """1 / (1 + exp(-x)), element by element."""
+def expm1(input: Any, *, out: Any = None) -> Tensor:
+    """E**x - 1, exactly for small x, element by element."""
+def gammainc(input: Any, other: Any, *, out: Any = None) -> Tensor:
+    """The regularised lower incomplete gamma function P(input, other), element by element."""
+def gammaincc(input: Any, other: Any, *, out: Any = None) -> Tensor:
+    """The regularised upper incomplete gamma function Q(input, other), element by element."""
 def gammaln(input: Any, *, out: Any = None) -> Tensor:
     """log |gamma(x)|; inf at 0, -1, -2, ... Element by element."""
+def hermite_polynomial_h(input: Any, n: Any, *, out: Any = None) -> Tensor:
+    """Return Hermite's polynomial (physicists') of degree n (a number or a tensor); 0 for negative n."""
+def hermite_polynomial_he(input: Any, n: Any, *, out: Any = None) -> Tensor:
+    """Return Hermite's polynomial (probabilists') of degree n (a number or a tensor); 0 for negative n."""
 def i0(input: Any, *, out: Any = None) -> Tensor:
     """The modified Bessel function of the first kind of order 0. Element by element."""
 def i0e(input: Any, *, out: Any = None) -> Tensor:
@@ -32,8 +62,14 @@ def i1(input: Any, *, out: Any = None) -> Tensor:
     """The modified Bessel function of the first kind of order 1. Element by element."""
 def i1e(input: Any, *, out: Any = None) -> Tensor:
     """exp(-|x|) i1(x). Element by element."""
+def laguerre_polynomial_l(input: Any, n: Any, *, out: Any = None) -> Tensor:
+    """Return Laguerre's polynomial of degree n (a number or a tensor); 0 for negative n."""
+def legendre_polynomial_p(input: Any, n: Any, *, out: Any = None) -> Tensor:
+    """Return Legendre's polynomial of degree n (a number or a tensor); 0 for negative n."""
 def lgamma(input: Any, *, out: Any = None) -> Tensor:
     """log |gamma(x)|; inf at 0, -1, -2, ... Element by element."""
+def log1p(input: Any, *, out: Any = None) -> Tensor:
+    """Log(1 + x), exactly for small x, element by element."""
 def log_ndtr(input: Any, *, out: Any = None) -> Tensor:
     """log(ndtr(x)) without underflow. Element by element."""
 def log_softmax(input: Tensor, dim: _int, dtype: Any = None, *, out: Any = None) -> Tensor:
@@ -42,6 +78,14 @@ def logit(input: Tensor, eps: _float | None = None, *, out: Any = None) -> Tenso
     """Return log(x / (1 - x)), of x clamped to [eps, 1 - eps] if eps is given."""
 def logsumexp(input: Tensor, dim: _int | Sequence[_int] | None, keepdim: _bool = False, *, out: Any = None) -> Tensor:
     """Return log(sum(exp(input))) over some dims, computed without overflow."""
+def modified_bessel_i0(input: Any, *, out: Any = None) -> Tensor:
+    """The modified Bessel function of the first kind of order 0. Element by element."""
+def modified_bessel_i1(input: Any, *, out: Any = None) -> Tensor:
+    """The modified Bessel function of the first kind of order 1. Element by element."""
+def modified_bessel_k0(input: Any, *, out: Any = None) -> Tensor:
+    """The modified Bessel function of the second kind of order 0. Element by element."""
+def modified_bessel_k1(input: Any, *, out: Any = None) -> Tensor:
+    """The modified Bessel function of the second kind of order 1. Element by element."""
 def multigammaln(input: Tensor, p: _int, *, out: Any = None) -> Tensor:
     """Return the log of the multivariate gamma function of dimension p, for x > (p - 1) / 2."""
 def ndtr(input: Any, *, out: Any = None) -> Tensor:
@@ -52,6 +96,22 @@ def polygamma(n: _int, input: Tensor, *, out: Any = None) -> Tensor:
     """Return the n-th derivative of digamma (n >= 0)."""
 def psi(input: Any, *, out: Any = None) -> Tensor:
     """The derivative of lgamma; NaN at -1, -2, ... Element by element."""
+def round(input: Tensor, *, decimals: _int = 0, out: Any = None) -> Tensor:
+    """Round half to even, to `decimals` digits; the gradient is zero."""
+def scaled_modified_bessel_k0(input: Any, *, out: Any = None) -> Tensor:
+    """exp(x) modified_bessel_k0(x). Element by element."""
+def scaled_modified_bessel_k1(input: Any, *, out: Any = None) -> Tensor:
+    """exp(x) modified_bessel_k1(x). Element by element."""
+def shifted_chebyshev_polynomial_t(input: Any, n: Any, *, out: Any = None) -> Tensor:
+    """Return Chebyshev's polynomial of the first kind, moved to the interval from 0 to 1, of degree n (a number or a tensor); 0 for negative n."""
+def shifted_chebyshev_polynomial_u(input: Any, n: Any, *, out: Any = None) -> Tensor:
+    """Return Chebyshev's polynomial of the second kind, moved to the interval from 0 to 1, of degree n (a number or a tensor); 0 for negative n."""
+def shifted_chebyshev_polynomial_v(input: Any, n: Any, *, out: Any = None) -> Tensor:
+    """Return Chebyshev's polynomial of the third kind, moved to the interval from 0 to 1, of degree n (a number or a tensor); 0 for negative n."""
+def shifted_chebyshev_polynomial_w(input: Any, n: Any, *, out: Any = None) -> Tensor:
+    """Return Chebyshev's polynomial of the fourth kind, moved to the interval from 0 to 1, of degree n (a number or a tensor); 0 for negative n."""
+def sinc(input: Any, *, out: Any = None) -> Tensor:
+    """Sin(pi x) / (pi x), 1 at 0, element by element."""
 def softmax(input: Tensor, dim: _int, dtype: Any = None, *, out: Any = None) -> Tensor:
     """Return exp(x) / sum(exp(x)) along a dim; `dtype` converts the input first."""
 def spherical_bessel_j0(x: Tensor, *, out: Any = None) -> Tensor:
@@ -62,14 +122,3 @@ def xlogy(input: Any, other: Any, *, out: Any = None) -> Tensor:
     """Return input * log(other), and 0 where input is 0. Either may be a number."""
 def zeta(input: Any, other: Any, *, out: Any = None) -> Tensor:
     """Hurwitz's zeta function: the sum of (other + k)^-input, k = 0, 1, ..."""
-def airy_ai(*inputs: Any) -> Tensor: ...
-def bessel_j0(*inputs: Any) -> Tensor: ...
-def bessel_j1(*inputs: Any) -> Tensor: ...
-def bessel_y0(*inputs: Any) -> Tensor: ...
-def bessel_y1(*inputs: Any) -> Tensor: ...
-def gammainc(*inputs: Any) -> Tensor: ...
-def gammaincc(*inputs: Any) -> Tensor: ...
-def modified_bessel_k0(*inputs: Any) -> Tensor: ...
-def modified_bessel_k1(*inputs: Any) -> Tensor: ...
-def scaled_modified_bessel_k0(*inputs: Any) -> Tensor: ...
-def scaled_modified_bessel_k1(*inputs: Any) -> Tensor: ...

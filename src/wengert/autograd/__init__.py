@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .grad_mode import (
     enable_grad,
+    enforce_grad_layout_policy,
     inference_mode,
     is_multithreading_enabled,
     no_grad,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:  # what __getattr__ loads when it is touched
     from . import functional as functional
     from . import graph as graph
     from . import profiler as profiler
+    from . import profiler_legacy as profiler_legacy
     from . import profiler_util as profiler_util
     from .anomaly_mode import detect_anomaly, set_detect_anomaly
     from .function import Function, NestedIOFunction
@@ -34,12 +36,17 @@ if TYPE_CHECKING:  # what __getattr__ loads when it is touched
     from .saved_tensors import SavedTensor as SavedTensor
 
 _SUBMODULES = frozenset(
-    "functional forward_ad graph grad_mode profiler profiler_util anomaly_mode function".split()
+    (
+        "functional forward_ad graph grad_mode profiler profiler_util profiler_legacy anomaly_mode "
+        "function"
+    ).split()
 )
 _LAZY = {
     "Function": "function", "NestedIOFunction": "function", "gradgradcheck": "gradcheck",
     "detect_anomaly": "anomaly_mode", "set_detect_anomaly": "anomaly_mode",
     "GradcheckError": "gradcheck", "debug_nans": "nan_mode", "SavedTensor": "saved_tensors",
+    "DeviceType": "profiler_util", "ProfilerActivity": "profiler_util", "ProfilerEvent": "profiler_util",
+    "ProfilerConfig": "profiler_tools", "ProfilerState": "profiler_tools", "kineto_available": "profiler",
 }  # fmt: skip
 
 
@@ -55,7 +62,8 @@ def is_view_replay_enabled() -> bool:
 
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
-        value = getattr(importlib.import_module(f".{_LAZY[name]}", __name__), name)
+        module = importlib.import_module(f".{_LAZY[name]}", __name__)
+        value = getattr(module, "FunctionEvent" if name == "ProfilerEvent" else name)
     elif name in _SUBMODULES:
         return importlib.import_module(f".{name}", __name__)
     elif name == "gradcheck":
@@ -70,7 +78,7 @@ def __getattr__(name: str) -> Any:
 
 __all__ = [
     "Function", "GradcheckError", "NestedIOFunction", "Variable", "backward", "debug_nans",
-    "detect_anomaly", "enable_grad", "grad", "gradcheck", "gradgradcheck", "inference_mode",
+    "detect_anomaly", "enable_grad", "enforce_grad_layout_policy", "grad", "gradcheck", "gradgradcheck", "inference_mode",
     "is_multithreading_enabled", "is_view_replay_enabled", "no_grad", "set_detect_anomaly",
     "set_grad_enabled", "set_multithreading_enabled", "variable",
 ]  # fmt: skip

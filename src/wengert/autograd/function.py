@@ -354,6 +354,10 @@ def once_differentiable(fn: Callable) -> Callable:
 class InplaceFunction(Function):
     """Kept for scripts that name it: a Function; mark in-place inputs with ctx.mark_dirty."""
 
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+        self.inplace = inplace
+
 
 class NestedIOFunction(Function):
     """Kept for scripts that name it: a Function; nested structures pass through unrecorded."""

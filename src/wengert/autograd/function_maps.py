@@ -89,7 +89,7 @@ def _by_the_user(cls: Any, level: Level, values: tuple, on: tuple) -> Any:
 
 
 def _by_the_rule(cls: Any, level: Level, values: tuple, on: tuple) -> Any:
-    rule = mapped(cls, level.size, level.randomness, on)
+    rule = mapped(cls, level.randomness, on)
     result = rule.apply(*values)
     places = rule.outputs_on
     many = isinstance(result, tuple)
@@ -129,32 +129,46 @@ class _Examples:
         return whole(self.level, t, 0)
 
 
-def mapped(cls: Any, size: int, randomness: str, on: tuple) -> Any:
-    """Return the custom function of a batch, made from that of one example."""
+def mapped(cls: Any, randomness: str, on: tuple) -> Any:
+    """Return the custom function of a batch, made from that of one example (once for each class)."""
+    known = cls.__dict__.get("_mapped")
+    if known is None:
+        known = cls._mapped = {}
+    rule = known.get((randomness, on))
+    if rule is None:
+        rule = known[randomness, on] = _made(cls, randomness, on)
+    return rule
+
+
+def _made(cls: Any, randomness: str, on: tuple) -> Any:
     from .function import Function
+
+    def size_of(values: tuple) -> int:
+        return next(v.shape[0] for v, b in zip(values, on, strict=True) if b)  # type: ignore[no-any-return]
 
     class Mapped(Function):
         generate_vmap_rule = True
-        outputs_on: tuple = ()  # which outputs have a batch
+        outputs_on: tuple = ()  # which outputs of the latest call have a batch
 
         @staticmethod
         def forward(*values: Any) -> Any:
-            with _Examples(size, randomness) as examples:
+            with _Examples(size_of(values), randomness) as examples:
                 result = cls.forward(*examples.wrap(values, on))
                 many = isinstance(result, tuple)
                 results = result if many else (result,)
-                Mapped.outputs_on = tuple([examples.is_mapped(r) for r in results])
                 done = tuple([examples.unwrap(r) for r in results])
+                Mapped.outputs_on = tuple([examples.is_mapped(r) for r in results])
             return done if many else done[0]
 
         @staticmethod
         def setup_context(ctx: Any, inputs: tuple, output: Any) -> None:
             many = isinstance(output, tuple)
             outs = output if many else (output,)
+            ctx.size, ctx.outputs_on = size_of(inputs), Mapped.outputs_on
             one = new(cls._ctx_class)
             one.needs_input_grad = ctx.needs_input_grad
-            with _Examples(size, randomness) as examples:
-                shown = tuple(examples.wrap(outs, Mapped.outputs_on))
+            with _Examples(ctx.size, randomness) as examples:
+                shown = tuple(examples.wrap(outs, ctx.outputs_on))
                 given = tuple(examples.wrap(inputs, on))
                 given = tuple([_same(g, outs, shown, v) for g, v in zip(given, inputs, strict=True)])
                 cls.setup_context(one, given, shown if many else shown[0])
@@ -172,17 +186,16 @@ def mapped(cls: Any, size: int, randomness: str, on: tuple) -> Any:
 
         @staticmethod
         def backward(ctx: Any, *grads: Any) -> Any:
-            with _Examples(size, randomness) as examples:
+            with _Examples(ctx.size, randomness) as examples:
                 one = _ready(ctx, examples, ctx.saved_tensors, ctx.saved_on)
-                given = examples.wrap(grads, Mapped.outputs_on)
-                result = cls._backward_of()(one, *given)
+                result = cls._backward_of()(one, *examples.wrap(grads, ctx.outputs_on))
                 results = result if isinstance(result, tuple) else (result,)
                 return tuple([_settled(examples, r, b) for r, b in zip(results, on, strict=False)])
 
         @staticmethod
         def jvp(ctx: Any, *tangents: Any) -> Any:
             places = getattr(ctx, "forward_on", ctx.saved_on)
-            with _Examples(size, randomness) as examples:
+            with _Examples(ctx.size, randomness) as examples:
                 one = _ready(ctx, examples, ctx.saved_tensors, places)
                 result = cls.jvp(one, *examples.wrap(tangents, on))
                 many = isinstance(result, tuple)
@@ -190,7 +203,7 @@ def mapped(cls: Any, size: int, randomness: str, on: tuple) -> Any:
                 done = tuple(
                     [
                         r if r is None else examples.whole(r) if b else examples.unwrap(r)
-                        for r, b in zip(results, Mapped.outputs_on, strict=True)
+                        for r, b in zip(results, ctx.outputs_on, strict=True)
                     ]
                 )
             return done if many else done[0]

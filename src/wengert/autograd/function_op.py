@@ -85,7 +85,8 @@ def unpacked(s: Any, node: Node) -> Tensor | None:
 def refuse(node: Node, t: Tensor, storage: Any, version: int, made_by: str | None) -> None:
     """Raise: a saved tensor was written in place."""
     explained = "" if state.ANOMALY is None else state.ANOMALY.explain(node)
-    error = RuntimeError(
+    raise errors.noted(
+        RuntimeError(
         errors.stale_save(
             t,
             made_by,
@@ -95,11 +96,8 @@ def refuse(node: Node, t: Tensor, storage: Any, version: int, made_by: str | Non
             inplace.place(storage.where),
             bool(explained),
             "a saved tensor",
-        )
-    )
-    if explained:
-        error.add_note(explained)
-    raise error
+        )), explained,
+    )  # fmt: skip
 
 
 def _plain_name(node: Node) -> str:

@@ -65,7 +65,9 @@ class _Call:
             return v
         leaves, found = self._flat(v, "v")
         if spec is not None and found != spec:
-            raise RuntimeError(f"v must be nested like what it goes with: {spec!r} and not {found!r}.")
+            raise RuntimeError(
+                f"v must be nested like what it goes with: {spec!r} and not {found!r}."
+            )
         return leaves
 
     def argument(self, k: int) -> str | None:

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 from ..core import modes, state
+from ..core.tensor import Tensor, storage_of
 
 __all__ = [
     "enable_grad",
+    "enforce_grad_layout_policy",
     "inference_mode",
     "is_inference",
     "is_inference_mode_enabled",
@@ -228,6 +230,83 @@ class set_multithreading_enabled(_Switch):
     def clone(self) -> _Switch:
         """Return a fresh switch to the same mode."""
         return set_multithreading_enabled(self.mode)
+
+
+class enforce_grad_layout_policy(_Switch):
+    """Give gradients the memory layout of their leaves (True, as ever) or leave them as they come.
+
+    With False a fresh gradient becomes `.grad` in whatever layout it has, which saves a copy.
+    Thread-local; at once when called as a function, for a block as a context.
+
+    >>> import wengert as torch
+    >>> p = torch.ones(3, 2).t().requires_grad_()
+    >>> with torch.autograd.enforce_grad_layout_policy(False):
+    ...     (p * 2).sum().backward()
+    """
+
+    def __init__(self, enable: bool = True) -> None:
+        self.mode = bool(enable)
+        self.prev = state.set_keeps_layout(self.mode)
+
+    def __enter__(self) -> None:
+        state.set_keeps_layout(self.mode)
+
+    def __exit__(self, *exc: object) -> None:
+        state.set_keeps_layout(self.prev)
+
+    def __call__(self, orig_func: Callable) -> Callable:
+        """Decorate; the switch made to decorate is undone first."""
+        state.set_keeps_layout(self.prev)
+        return super().__call__(orig_func)
+
+    def clone(self) -> _Switch:
+        """Return a fresh switch to the same mode."""
+        return enforce_grad_layout_policy(self.mode)
+
+
+class _force_original_view_tracking(_Switch):
+    """Accepted for PyTorch programs: views are always replayed on a base that was written."""
+
+    def __init__(self, mode: bool) -> None:
+        self.mode = bool(mode)
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *exc: object) -> None:
+        pass
+
+    def clone(self) -> _Switch:
+        """Return a fresh switch to the same mode."""
+        return _force_original_view_tracking(self.mode)
+
+
+class _unsafe_preserve_version_counter(_Switch):
+    """Hide the in-place writes that a block makes to some tensors from the check of saved tensors."""
+
+    def __init__(self, tensors: Tensor | tuple[Tensor, ...]) -> None:
+        self.tensors = (tensors,) if isinstance(tensors, Tensor) else tensors
+        if not isinstance(self.tensors, tuple):
+            raise AssertionError(
+                f"Expected tensors to be a tuple, but got {type(tensors).__name__}"
+            )
+        self._before: list[tuple[int, int, list[int] | None]] = []
+
+    def __enter__(self) -> None:
+        self._before = [
+            (s.version, s.written, None if s.stamps is None else s.stamps.copy())
+            for s in map(storage_of, self.tensors)
+        ]
+
+    def __exit__(self, *exc: object) -> None:
+        for s, (version, written, stamps) in zip(
+            map(storage_of, self.tensors), self._before, strict=True
+        ):
+            s.version, s.written, s.stamps = version, written, stamps
+
+    def clone(self) -> _Switch:
+        """Return a fresh switch for the same tensors."""
+        return _unsafe_preserve_version_counter(self.tensors)
 
 
 def is_multithreading_enabled() -> bool:

@@ -33,7 +33,7 @@ def reverse(outputs: tuple[Tensor, ...], points: list[Tensor], error: type[Excep
             found = grad(out, points, v, retain_graph=True, allow_unused=True)
             return tuple(_or_zeros(g, t) for g, t in zip(found, points, strict=True))
 
-        _compare(pull, _random_pair(out), error, _REVERSE, lambda i, j=j: (j, i))
+        _compare(pull, _random_pair(out), error, _REVERSE, j, "reverse")
 
 
 def forward(check: Any, error: type[Exception]) -> None:
@@ -49,7 +49,7 @@ def forward(check: Any, error: type[Exception]) -> None:
                 pairs = [forward_ad.unpack_dual(r) for r in results if isinstance(r, Tensor)]
                 return tuple(_or_zeros(p.tangent, p.primal) for p in pairs)
 
-        _compare(push, _random_pair(t), error, _FORWARD, lambda j, i=i: (j, i))
+        _compare(push, _random_pair(t), error, _FORWARD, i, "forward")
 
 
 def _random_pair(t: Tensor) -> list[Tensor]:
@@ -69,8 +69,9 @@ def _or_zeros(g: Any, like: Tensor) -> Tensor:
 
 def _compare(
     f: Callable[[Tensor], tuple[Tensor, ...]], given: list[Tensor], error: type[Exception],
-    advice: str, numbers: Callable[[int], tuple[int, int]],
+    advice: str, number: int, mode: str,
 ) -> None:  # fmt: skip
+    """Compare the mapped function with its values; `number` is that of the output or of the input."""
     from ..func import vmap
 
     expected = [np.stack([t._array for t in column]) for column in zip(*map(f, given), strict=True)]
@@ -82,7 +83,7 @@ def _compare(
         raise error(f"While computing batched gradients, got: {cause}\n\n{advice}") from cause
     for k, (have, want) in enumerate(zip(together, expected, strict=True)):
         if not np.allclose(have._array, want, equal_nan=False):
-            j, i = numbers(k)
+            j, i = (number, k) if mode == "reverse" else (k, number)
             raise error(
                 f"For output {j} and input {i}:\n\n{advice}\n\nGot:\n{have}\n\nExpected:\n{wrap(want)}"
             )

@@ -45,13 +45,17 @@ def variable(t: Any) -> str | None:
         frame = frame.f_back
     if frame is None:
         return None
-    for scope in (frame.f_locals, frame.f_globals):
-        items = [(k, v) for k, v in scope.items() if not k.startswith("__")]
+    scopes = [
+        [(str(k), v) for k, v in scope.items() if not k.startswith("__")]
+        for scope in (frame.f_locals, frame.f_globals)
+    ]
+    for items in scopes:
         for name, value in items:
             if value is t:
-                return str(name)
+                return name
+    for items in scopes:
         for name, value in items:
-            found = _within(value, t, str(name))
+            found = _within(value, t, name)
             if found is not None:
                 return found
     return None
@@ -78,7 +82,7 @@ def called(t: Any, k: int, paths: list[str] | None = None) -> str:
     name = variable(t)
     what = f"a {described(t)}" if isinstance(t, Tensor) else f"a {type(t).__name__}"
     place = f"inputs[{k}]" if paths is None else paths[k]
-    return f"{place} ({name}, {what})" if name else f"{place} ({what})"
+    return f"{place} ({name}, {what})" if name and name != place else f"{place} ({what})"
 
 
 def arguments(func: Any, count: int) -> list[str] | None:

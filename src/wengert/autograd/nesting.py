@@ -22,7 +22,9 @@ def is_nested(x: Any) -> bool:
         return False
     if x.__class__ is not list and x.__class__ is not tuple:
         return not tree.flatten(x)[1].is_leaf()
-    return any(i.__class__ is not Tensor and isinstance(i, _CONTAINERS) and not is_edge(i) for i in x)
+    return any(
+        i.__class__ is not Tensor and isinstance(i, _CONTAINERS) and not is_edge(i) for i in x
+    )
 
 
 def flat(x: Any) -> tuple[tuple, Any]:

@@ -14,12 +14,11 @@ import threading
 from types import CodeType
 from typing import Any
 
-from ..core import inplace, record, state, views
-from ..core import node as nodes
+from ..core import state
 from ..core.node import Node, public_name
 
-_CLOCKED = (state, record, nodes, inplace, views)  # the modules that date calls
 _FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_PACKAGE = __name__.partition(".")[0] + "."
 _tick = state.tick
 _lock = threading.Lock()
 _wanted = 0
@@ -62,8 +61,10 @@ def note_places(flag: bool) -> None:
     global _wanted
     with _lock:
         _wanted += 1 if flag else -1
-        for module in _CLOCKED:
-            module.tick = _noting_tick if _wanted else _tick  # type: ignore[attr-defined]
+        now = _noting_tick if _wanted else _tick
+        for name, module in list(sys.modules.items()):  # whoever dates calls has it by this name
+            if name.startswith(_PACKAGE) and vars(module).get("tick") in (_tick, _noting_tick):
+                module.tick = now  # type: ignore[attr-defined]
 
 
 def calls(seq: int) -> list[tuple[CodeType, int]]:

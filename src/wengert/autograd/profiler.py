@@ -12,7 +12,24 @@ from typing import Any, Self
 
 from . import profiler_record
 from .profiler_record import LABEL, Recorder
-from .profiler_util import EventList, FunctionEvent, FunctionEventAvg
+from .profiler_tools import (
+    EnforceUnique,
+    KinetoStepTracker,
+    MemRecordsAcc,
+    ProfilerConfig,
+    ProfilerState,
+    emit_itt,
+    emit_nvtx,
+    load_nvprof,
+    parse_nvprof_trace,
+)
+from .profiler_util import (
+    DeviceType,
+    EventList,
+    FunctionEvent,
+    FunctionEventAvg,
+    ProfilerActivity,
+)
 
 
 class profile:
@@ -233,10 +250,8 @@ def kineto_available() -> bool:
 
 
 __all__ = [
-    "EventList",
-    "FunctionEvent",
-    "FunctionEventAvg",
-    "kineto_available",
-    "profile",
+    "DeviceType", "EnforceUnique", "EventList", "FunctionEvent", "FunctionEventAvg",
+    "KinetoStepTracker", "MemRecordsAcc", "ProfilerActivity", "ProfilerConfig", "ProfilerState",
+    "emit_itt", "emit_nvtx", "kineto_available", "load_nvprof", "parse_nvprof_trace", "profile",
     "record_function",
-]
+]  # fmt: skip

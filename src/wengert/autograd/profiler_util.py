@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from .profiler_table import build_table, format_memory, format_time, format_time_share
+from .profiler_tools import EventMetadata, Kernel, MemRecordsAcc, StringTable
 
 
 class DeviceType(enum.Enum):
@@ -20,6 +21,17 @@ class DeviceType(enum.Enum):
 
     def __repr__(self) -> str:
         return f"<DeviceType.{self.name}: {self.value}>"
+
+
+class ProfilerActivity(enum.Enum):
+    """What can be watched; here the CPU."""
+
+    CPU = 0
+    XPU = 1
+    MTIA = 2
+    CUDA = 3
+    HPU = 4
+    PrivateUse1 = 5
 
 
 class Interval:
@@ -288,9 +300,8 @@ class EventList(list):
         """The time of all events, each without its children."""
         return sum(event.self_cpu_time_total for event in self)
 
-    @property
     def supported_export_stacks_metrics(self) -> list[str]:
-        """What `export_stacks` can weigh a stack with."""
+        """Return what `export_stacks` can weigh a stack with."""
         return [
             "self_cpu_time_total",
             "self_cuda_time_total",
@@ -389,8 +400,9 @@ class EventList(list):
 
         The file is what flame graph tools read. Raises ValueError for an unknown metric.
         """
-        if metric not in self.supported_export_stacks_metrics:
-            raise ValueError(f"metric should be one of: {self.supported_export_stacks_metrics}")
+        metrics = self.supported_export_stacks_metrics()
+        if metric not in metrics:
+            raise ValueError(f"metric should be one of: {metrics}")
         unwritable = str.maketrans(" ;\t\n", "____")
         with open(path, "w", encoding="utf-8") as file:
             for event in self:
@@ -403,10 +415,15 @@ class EventList(list):
 __all__ = [
     "DeviceType",
     "EventList",
+    "EventMetadata",
     "FormattedTimesMixin",
     "FunctionEvent",
     "FunctionEventAvg",
     "Interval",
+    "Kernel",
+    "MemRecordsAcc",
+    "ProfilerActivity",
+    "StringTable",
     "format_memory",
     "format_time",
     "format_time_share",

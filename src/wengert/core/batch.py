@@ -104,6 +104,7 @@ class Batched(Wrapper):
     """One example as the mapped function sees it; `value` holds them all along its first dim."""
 
     __slots__ = ()
+    is_batch = True
 
     @classmethod
     def over(cls, level: int, value: Tensor, note: Any = None) -> Any:
@@ -141,7 +142,10 @@ class Batched(Wrapper):
             raise RuntimeError(ESCAPED)
         composite = getattr(op.batch, "composed", None)
         if composite is not None:
-            return composite(TENSORS, *[a if a is None or a._edge is None else a._share(None) for a in args], *params)
+            out = composite(TENSORS, *[self._bare(a) for a in args], *params)
+            if out.__class__ is tuple:
+                return tuple([self._mapped(o) for o in out])
+            return self._mapped(out)
         xs: list = []
         on: list = []
         for a in args:
@@ -158,6 +162,17 @@ class Batched(Wrapper):
         if out.__class__ is tuple or out.__class__ is list:
             return tuple([o if o is None else Batched.over(number, o) for o in out])
         return Batched.over(number, out)
+
+    def _mapped(self, out: Any) -> Any:
+        """Return a result as one of this level, though no example may differ from another."""
+        if out is None or (out.__class__ is Batched and out.level == self.level):
+            return out
+        return Batched.over(self.level, self.spread(out))
+
+    def _bare(self, a: Any) -> Any:
+        """Return an argument without its history at this level; what is below stays recorded."""
+        mine = a.__class__ is Batched and a.level == self.level and a._edge is not None
+        return a._share(None) if mine else a
 
     def spread(self, t: Tensor) -> Tensor:
         """Return the value that stands for `t`, the same in every example, as a tensor of the level."""

@@ -12,6 +12,7 @@ for several), the batch first. Elementwise ops need no rule. The words:
     unchanged         all dims are alike to the op
     reduced("mean")   an elementwise loss with a reduction
     composed(f)       f(xp, *inputs, *params) says it in other ops; it sees one example
+    dynamic("nonzero")  refused: the shape of the result depends on values
 
 and a function of one's own for the rest. What has no rule is run example by example (`loop`).
 """
@@ -22,6 +23,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ..kernels.dims import count
 from .op import TENSORS as T
 from .record import bind
 
@@ -32,7 +34,7 @@ def size_of_batch(xs: list, on: list) -> int:
     """Return how many examples there are."""
     for x, b in zip(xs, on, strict=True):
         if b:
-            return x._spec.shape[0]  # type: ignore[no-any-return]
+            return x._spec.shape[0]
     raise ValueError("no input has a batch")
 
 
@@ -61,12 +63,17 @@ def with_rank(x: Any, batched: bool, rank: int) -> Any:
 # ------------------------------------------------------------------- words
 def aligned(op: Any, xs: list, on: list, params: tuple) -> Any:
     """The rule of elementwise ops: examples get equal ranks, so that broadcasting is that of examples."""
+    if len(xs) == 1:
+        return op.call(xs[0], *params)
     rank = 0
     for x, b in zip(xs, on, strict=True):
         if x is not None and x._spec.ndim - b > rank:
             rank = x._spec.ndim - b
-    ready = [with_rank(x, True, rank) if b else x for x, b in zip(xs, on, strict=True)]
-    return bind(op, tuple(ready), params)
+    ready = [
+        with_rank(x, True, rank) if b and x._spec.ndim <= rank else x
+        for x, b in zip(xs, on, strict=True)
+    ]
+    return op.call(*ready, *params)
 
 
 def _moved(d: Any, ndim: int) -> Any:
@@ -97,7 +104,7 @@ def along(*names: str) -> Rule:
             x = T.unsqueeze(x, 1)
         for name in names:
             k = op.params.index(name)
-            given[k] = _moved(given[k], ndim)
+            given[k] = _moved(given[k], ndim) if ndim else 1 if given[k].__class__ is int else (1,)
         out = bind(op, (x, *xs[1:]), tuple(given))
         if not ndim:
             out = _several(out, lambda r: T.reshape(r, (r._spec.shape[0],)))
@@ -106,8 +113,11 @@ def along(*names: str) -> Rule:
     return rule
 
 
-def along_or_flat(name: str = "dim") -> Rule:
-    """The same, where None means the flattened example (argmax, cumulative positions)."""
+def along_or_flat(name: str = "dim", flat_dim: Any = 1) -> Rule:
+    """The same, where None means the flattened example (argmax, products).
+
+    `flat_dim` is how the parameter names the dim of the flattened examples: 1, or (1,).
+    """
     moved = along(name)
 
     def rule(op: Any, xs: list, on: list, params: tuple) -> Any:
@@ -116,8 +126,8 @@ def along_or_flat(name: str = "dim") -> Rule:
             return moved(op, xs, on, params)
         x = xs[0]
         shape = x._spec.shape
-        flat = T.reshape(x, (shape[0], -1 if x._spec.numel else 0))
-        out = bind(op, (flat,), (*params[:k], 1, *params[k + 1 :]))
+        flat = T.reshape(x, (shape[0], count(shape[1:])))
+        out = bind(op, (flat,), (*params[:k], flat_dim, *params[k + 1 :]))
         if "keepdim" in op.params and params[op.params.index("keepdim")]:
             out = _several(out, lambda r: T.reshape(r, (shape[0], *(1,) * (len(shape) - 1))))
         return out
@@ -173,7 +183,9 @@ def reduced(name: str = "reduction") -> Rule:
     def rule(op: Any, xs: list, on: list, params: tuple) -> Any:
         k = op.params.index(name)
         how = params[k]
-        out = aligned(op, xs, on, (*params[:k], "none", *params[k + 1 :]))
+        rank = max(x._spec.ndim - b for x, b in zip(xs, on, strict=True) if x is not None)
+        xs = [x if x is None else with_rank(x, True, rank) for x in all_batched(xs, on)]
+        out = bind(op, tuple(xs), (*params[:k], "none", *params[k + 1 :]))
         if how == "none":
             return out
         dims = tuple(range(1, out._spec.ndim))
@@ -198,13 +210,21 @@ def in_front(*shapes: str, dims: tuple[str, ...] = ()) -> Rule:
         given = list(params)
         for name in shapes:
             k = op.params.index(name)
-            given[k] = (x._spec.shape[0], *given[k])
+            given[k] = (x._spec.shape[0], *_filled_in(given[k], x._spec.shape[1:]))
         for name in dims:
             k = op.params.index(name)
             given[k] = _moved(given[k], x._spec.ndim - 1)
         return bind(op, (x, *xs[1:]), tuple(given))
 
     return rule
+
+
+def _filled_in(shape: tuple, old: tuple) -> tuple:
+    """Say what -1 stands for in the shape of one example: a batch of no examples could not tell."""
+    if -1 not in shape:
+        return shape
+    known = -count(shape)
+    return tuple([(count(old) // known if known else 0) if n == -1 else n for n in shape])
 
 
 def composed(fn: Callable) -> Rule:
@@ -215,6 +235,32 @@ def composed(fn: Callable) -> Rule:
 
     rule.composed = fn  # type: ignore[attr-defined]
     return rule
+
+
+# ------------------------------------------------------------------- results of no fixed shape
+_DYNAMIC = (
+    "vmap: We do not support batching operators that can output dynamic shape. Attempted to vmap "
+    "over {}: the shape of its result depends on values, which differ between examples. Use a form "
+    "whose result has one shape, such as torch.where"
+)
+
+
+def dynamic(name: str) -> Rule:
+    """The rule of ops whose results have a shape that depends on values: RuntimeError."""
+
+    def rule(op: Any, xs: list, on: list, params: tuple) -> Any:
+        raise RuntimeError(_DYNAMIC.format(name))
+
+    return rule
+
+
+def refuse_dynamic(name: str, *tensors: Any) -> None:
+    """Raise the same error if one of the tensors is mapped over at some level."""
+    for t in tensors:
+        while not t._spec.plain:
+            if getattr(t, "is_batch", False):
+                raise RuntimeError(_DYNAMIC.format(name))
+            t = t.value
 
 
 # ------------------------------------------------------------------- without a rule
@@ -262,6 +308,6 @@ def rules_missing() -> list[str]:
 
 
 __all__ = [
-    "aligned", "all_batched", "along", "along_or_flat", "composed", "in_front", "leading", "loop", "merged",
-    "reduced", "rules_missing", "size_of_batch", "spread", "together", "unchanged", "with_rank",
+    "aligned", "all_batched", "along", "along_or_flat", "composed", "dynamic", "in_front", "leading", "loop",
+    "merged", "reduced", "refuse_dynamic", "rules_missing", "size_of_batch", "spread", "together", "unchanged", "with_rank",
 ]  # fmt: skip

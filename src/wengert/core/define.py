@@ -131,6 +131,7 @@ def _enter(op: Op, call: Any) -> Any:
     setattr(ARRAYS, op.name, op.kernel)
     setattr(TENSORS, op.name, call)
     call.op = op
+    op.call = call
     call.__name__ = call.__qualname__ = op.name
     return call
 

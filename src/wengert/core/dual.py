@@ -9,11 +9,13 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
+import numpy as np
+
 from . import state
 from .node import Node
 from .op import TENSORS, share
 from .record import bind
-from .tensor import Tensor, extra_of
+from .tensor import Tensor, extra_of, wrap
 
 new = object.__new__
 
@@ -78,6 +80,59 @@ def innermost(t: Tensor) -> Any:
     return t._array
 
 
+def example(t: Tensor) -> Any:
+    """Return an array that lies in memory as `t` does, one example of a batch: for strides only."""
+    if t._spec.plain:
+        return t._array
+    array = example(t.value)  # type: ignore[attr-defined]
+    if array.ndim == t._spec.ndim:
+        return array
+    return array[0] if len(array) else np.empty(t._spec.shape, array.dtype)
+
+
+def alike(t: Tensor, made: Tensor) -> Tensor:
+    """Return a constant that was made like `t` with a copy for every example, if `t` is one of a batch.
+
+    So it can be written in place by what differs between examples.
+    """
+    if t._spec.plain:
+        return made
+    maps = _maps(t)
+    sizes = [m.value._spec.shape[0] for m in maps]
+    return _mapped(maps, np.array(np.broadcast_to(made._array, (*sizes, *made._spec.shape))))
+
+
+def _maps(t: Any) -> list:
+    """Return the batches that a tensor is one example of, the outermost map first."""
+    maps = []
+    while not t._spec.plain:
+        if hasattr(t, "is_batch"):
+            maps.append(t)
+        t = t.value
+    return maps[::-1]
+
+
+def _mapped(maps: list, whole: Any) -> Tensor:
+    t = wrap(whole)
+    for m in maps:
+        t = m.__class__.over(m.level, t)
+    return t
+
+
+def by_example(t: Tensor, fn: Any) -> Tensor:
+    """Return the constant fn(array), run for one example after the other: results of one shape."""
+    if t._spec.plain:
+        return wrap(fn(t._array))
+    maps, array = _maps(t), innermost(t)
+    sizes = array.shape[: len(maps)]
+    found = [fn(array[at]) for at in np.ndindex(sizes)]
+    if len({f.shape for f in found}) != 1:
+        from .batching import refuse_dynamic
+
+        refuse_dynamic("a call whose result has another shape for other values", t)
+    return _mapped(maps, np.stack(found).reshape((*sizes, *found[0].shape)))
+
+
 class Dual(Wrapper):
     """A value with its tangent (`note`, None for zero): forward mode."""
 
@@ -90,7 +145,7 @@ class Dual(Wrapper):
         if self.level not in _open or state.is_inference():
             return bind(op, tuple(values), params)
         tangents = [t for _, t in pairs]
-        out = bind(op, tuple(values), params)
+        out = op.call(*values, *params) if op.kind == "elementwise" else bind(op, tuple(values), params)
         if not op.differentiable or all(t is None for t in tangents):
             return out
         pushed = push_forward(op, values, tangents, out, params)
@@ -122,7 +177,7 @@ class Dual(Wrapper):
 
 
 def become_dual(t: Any, level: int) -> None:
-    """Turn a plain tensor, which others hold, into a dual without a tangent; its base likewise.
+    """Turn a tensor, which others hold, into a dual without a tangent; its base likewise.
 
     It happens to a tensor that a dual is written into.
     """
@@ -135,7 +190,7 @@ def become_dual(t: Any, level: int) -> None:
         if x is not None:
             extra_of(value).storage = x.storage
     else:
-        if base._spec.plain:
+        if getattr(base, "level", 0) < level:
             become_dual(base, level)
         value = follow_tensor(base.value, x.chain)
     t.__class__ = Dual
@@ -226,4 +281,4 @@ def _zeros(x: Tensor) -> Tensor:
     return TENSORS.zeros_like(x)
 
 
-__all__ = ["Dual", "Wrapper", "close_level", "innermost", "is_open", "open_level", "push_forward", "share"]
+__all__ = ["Dual", "Wrapper", "close_level", "example", "innermost", "is_open", "open_level", "push_forward", "share"]

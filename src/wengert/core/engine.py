@@ -169,7 +169,8 @@ def _run(
                     if node.out is None:
                         node.out = attach(g, spec, None)
                         continue
-        _finish(node, g, caught, want, leaves, create)
+        pending[node], g = g, None
+        _finish(node, pending.pop(node), caught, want, leaves, create)
     return caught
 
 
@@ -310,11 +311,15 @@ def _own(g: ndarray, target: Tensor | None) -> ndarray:
         getrefcount(g) <= HELD
         and g.flags.writeable
         and (base is None or (base.__class__ is ndarray and base.base is None and getrefcount(base) <= ALONE + 1))
-        and (target is None or g.strides == target._array.strides or g.flags.c_contiguous)
         and (g.size == base.size if base is not None else True)
+        and (
+            target is None
+            or g.strides == target._array.strides
+            or (g.flags.c_contiguous and target._array.flags.c_contiguous)
+            or not state.keeps_layout()
+        )
     ):
-        if target is None or g.strides == target._array.strides or target._array.flags.c_contiguous:
-            return g
+        return g
     if target is not None and _dense(target._array):
         own = np.empty_like(target._array, dtype=g.dtype)
         own[...] = g

@@ -78,6 +78,18 @@ def type_name(t: Any) -> str:
     return f"torch.{short.get(name, name)}Tensor"
 
 
+def cpp_name(dtype: Any) -> str:
+    """PyTorch's C++ name of an element type, such as double."""
+    names = {
+        "float32": "float", "float64": "double", "float16": "c10::Half", "bfloat16": "c10::BFloat16",
+        "int64": "long int", "int32": "int", "int16": "short int", "int8": "signed char",
+        "uint8": "unsigned char", "complex64": "c10::complex<float>",
+        "complex128": "c10::complex<double>",
+    }  # fmt: skip
+    name = str(dtype).removeprefix("torch.")
+    return names.get(name, name)
+
+
 def no_kernel(op: Any, arrays: Any) -> Exception:
     """A call for whose element type NumPy has no loop."""
     from ..kernels import dtypes
@@ -121,3 +133,10 @@ REQUIRES_GRAD_INSIDE = (
     "please attempt to use the functorch transforms (e.g. grad, vjp, jacrev, jacfwd, hessian) or call "
     "requires_grad_() outside of a function being transformed instead."
 )
+
+
+def noted(error: BaseException, note: str) -> BaseException:
+    """Return an error with a note. Its caller keeps no name for it, which would make a cycle."""
+    if note:
+        error.add_note(note)
+    return error

@@ -38,6 +38,18 @@ class RemovableHandle:
         if extra is not None:
             extra.pop(self.id, None)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """The tables themselves, so that the copy of a handle removes from the copies of them."""
+        return {
+            name: value() if isinstance(value, weakref.ref) else value
+            for name, value in self.__dict__.items()
+        }
+
+    def __setstate__(self, saved: dict[str, Any]) -> None:
+        for name, value in saved.items():
+            table = OrderedDict() if name == "_ref" and value is None else value
+            self.__dict__[name] = weakref.ref(table) if isinstance(table, OrderedDict) else table
+
     def __enter__(self) -> RemovableHandle:
         return self
 

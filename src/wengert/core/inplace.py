@@ -37,7 +37,7 @@ def caller() -> tuple | None:
 
 
 def place(where: Any) -> str | None:
-    """Return `file:line` of what `caller` noted; a string is returned as it is."""
+    """Return `file:line, in name` and the source of what `caller` noted; a string as it is."""
     if where is None or isinstance(where, str):
         return where
     code, instruction = where
@@ -45,7 +45,10 @@ def place(where: Any) -> str | None:
     for start, end, number in code.co_lines():
         if start <= instruction < end and number is not None:
             line = number
-    return f"{code.co_filename}:{line}, in {code.co_name}"
+    import linecache
+
+    source = linecache.getline(code.co_filename, line).strip()
+    return f"{code.co_filename}:{line}, in {code.co_name}" + (f" (`{source}`)" if source else "")
 
 
 def bump(t: Tensor, where: Any = None) -> None:
@@ -71,15 +74,7 @@ def check_writable(t: Tensor, tracked: bool) -> None:
     if x is not None and x.inference and not state.is_inference():
         raise RuntimeError(errors.INFERENCE_INPLACE)
     if tracked:
-        e = t._edge
-        if x is not None and x.base is not None:
-            if x.creation:
-                raise RuntimeError(refused(t, "is being modified inplace."))
-            b = x.base._edge
-            if b is not None and b.op is LEAF:
-                raise RuntimeError(errors.leaf_inplace(t, view=True))
-        if e is not None and e.op is LEAF:
-            raise RuntimeError(errors.leaf_inplace(t))
+        _check_history(t)
     strides = t._array.strides
     if 0 in strides and t._array.size and any(s == 0 and n > 1 for s, n in zip(strides, t._array.shape, strict=True)):
         raise RuntimeError(errors.OVERLAP)
@@ -90,6 +85,19 @@ def check_writable(t: Tensor, tracked: bool) -> None:
     _keep_result(t)
     if state.BEFORE_WRITE is not None:
         state.BEFORE_WRITE(t._array)
+
+
+def _check_history(t: Tensor) -> None:
+    """Raise if a write into `t` can't be recorded: it is a leaf, or a view that may not be written."""
+    x, e = t._ext, t._edge
+    if x is not None and x.base is not None:
+        if x.creation:
+            raise RuntimeError(refused(t, "is being modified inplace."))
+        b = x.base._edge
+        if b is not None and b.op is LEAF:
+            raise RuntimeError(errors.leaf_inplace(t, view=True))
+    if e is not None and e.op is LEAF:
+        raise RuntimeError(errors.leaf_inplace(t))
 
 
 def _keep_result(t: Tensor) -> None:
@@ -133,28 +141,30 @@ def write(
     kwargs = kwargs or {}
     if not isinstance(t, Tensor):
         raise TypeError(f"{fn.__name__}_(): the first argument must be a Tensor, not {type(t).__name__}")
-    if not t._spec.plain:
-        return _write_wrapped(t, fn, args, kwargs)
     tracked = state.is_grad_enabled() and (
         t._edge is not None
         or _base_requires_grad(t)
         or requires_grad_any(args)
         or requires_grad_any(kwargs.values())
     )
+    if not t._spec.plain:
+        from .inplace_wrapped import write_wrapped
+
+        return write_wrapped(t, fn, args, kwargs, tracked, copy_old)
     check_writable(t, tracked)
     if not tracked:
         result = fn(t, *args, **kwargs)
-        _check_result(t, result)
+        check_result(t, result)
         if not result._spec.plain:
-            return _write_dual(t, result)
+            return _write_seen(t, result)
         _store(t, result)
         bump(t)
         return t
     old = attach(t._array.copy() if copy_old else t._array, t._spec, t._edge)
     result = fn(old, *args, **kwargs)
-    _check_result(t, result)
+    check_result(t, result)
     if not result._spec.plain:
-        return _write_dual(t, result)
+        return _write_seen(t, result)
     if result._spec.dtype is not t._spec.dtype:
         result = TENSORS.cast(result, t._spec.dtype)
     _store(t, result)
@@ -162,59 +172,16 @@ def write(
     return t
 
 
-def _write_dual(t: Tensor, result: Any) -> Tensor:
-    """Write a dual into a plain tensor, which becomes a dual."""
-    from .dual import Dual, become_dual
+def _write_seen(t: Tensor, result: Tensor) -> Tensor:
+    """Write what a transform sees into a plain tensor."""
+    from .inplace_wrapped import given, take_up, write_wrapped
 
-    if not isinstance(result, Dual) or type(t) is not Tensor:
-        raise RuntimeError(
-            f"a tensor under a transform can't be written in place into a {type(t).__name__}: make "
-            "the target from the transformed tensor, or use the out-of-place form"
-        )
-    become_dual(t, result.level)
-    return _write_wrapped(t, _given, (result,), {})
+    take_up(t, result)
+    return write_wrapped(t, given, (result,), {}, state.is_grad_enabled() and result._edge is not None, False)
 
 
-def _given(old: Tensor, new: Tensor) -> Tensor:
-    """The function of a write whose result is known; as an argument, its history is seen.
-
-    An alias: the write is a call of its own, later than those that have read the old value.
-    """
-    alias: Tensor = TENSORS.alias(new)
-    return alias
-
-
-def _write_wrapped(t: Any, fn: Any, args: tuple, kwargs: dict) -> Tensor:
-    """The same for a wrapper: its value is written in place, what it notes is replaced.
-
-    A view of a wrapper passes the new note on to its base, and the base to its other views.
-    """
-    before = t._share(t._edge)
-    before.value = attach(t.value._array.copy(), t.value._spec, t.value._edge) if t.value._spec.plain else t.value
-    result = fn(before, *args, **kwargs)
-    _check_result(t, result)
-    wrapped = result.__class__ is t.__class__ and result.level == t.level
-    inner, note = (result.value, result.note) if wrapped else (result, None)
-    write(t.value, _given, (inner,), copy_old=False)
-    t._edge = result._edge
-    x = t._ext
-    base = t if x is None or x.base is None else x.base
-    if base is t:
-        t.note = note
-    else:
-        whole = TENSORS.zeros_like(base.value) if base.note is None else base.note
-        whole = TENSORS.cut(whole, x.chain)
-        base.note = whole if note is None else whole + TENSORS.unreplay(note, base._spec, x.chain)
-    storage = storage_of(base)
-    storage.stamp(tick(), caller())
-    for ref in storage.views or ():
-        v = ref()
-        if v is not None and v._ext.base is base:
-            v.note = None if base.note is None else TENSORS.replay(base.note, v._ext.chain)
-    return t
-
-
-def _check_result(t: Tensor, result: Tensor) -> None:
+def check_result(t: Tensor, result: Tensor) -> None:
+    """Raise PyTorch's error if a result has not the shape and kind of the tensor it goes to."""
     s, r = t._spec, result._spec
     if r.dtype.category > s.dtype.category:
         raise RuntimeError(
@@ -241,6 +208,11 @@ def commit(t: Tensor, result: Tensor) -> None:
     if edge is not None and edge.op.saves_out and not edge.op.copy_out:
         if getattr(edge, "out", None) is result._array:
             edge.out, edge.store = t._array, {0: storage}
+    adopt(t, edge, storage)
+
+
+def adopt(t: Tensor, edge: Any, storage: Storage) -> None:
+    """Give `t` the history that a write has; if it is a view, through its base."""
     x: Any = t._ext
     if x.base is not None:
         rebase(x.base, x.chain, edge, storage)
@@ -288,15 +260,13 @@ def _stale(n: Node, t: Tensor, s: Storage, label: str | None) -> None:
             main = e.edges[0] if e.op is PORT else e
             origin = f"{k} of {public_name(main).removesuffix('0').removesuffix('Backward')}"
     explained = "" if state.ANOMALY is None else state.ANOMALY.explain(n)
-    error = RuntimeError(
+    raise errors.noted(
+        RuntimeError(
         errors.stale_save(
             t, origin, s.version, s.version_at(n.seq + (label is None)), name, place(s.where),
             bool(explained), said,
-        )
+        )), explained,
     )  # fmt: skip
-    if explained:
-        error.add_note(explained)
-    raise error
 
 
 # ------------------------------------------------------------------- out=

@@ -101,9 +101,16 @@ class Op:
         self.nodename: Any = self._node_namer(node)
         self._read_rules(rules)
         self.spent = Spent(self)
+        self.call: Callable = self._call  # the function that the table offers: its fast path
         self.pull: Callable = self._first_pull
         self.pull_t: Callable = self._first_pull_t
         self.fitted = Fitted(self) if kind == "elementwise" and self.differentiable else None
+
+    def _call(self, *args: Any) -> Any:
+        from .record import bind
+
+        count = len(self.inputs)
+        return bind(self, args[:count], args[count:])
 
     def _node_namer(self, node: str | Callable | None) -> Any:
         if node is None:

@@ -393,6 +393,8 @@ def _as_tensors(op: Any, args: Any) -> list:
     """Make every argument a tensor (None stays) and cast what the op promotes."""
     args = list(args)
     how = op.promote
+    if how == "same" and _one_dtype(args, op.skip):
+        return args
     if how is None:
         for k, a in enumerate(args):
             if a is not None and not isinstance(a, Tensor):
@@ -414,6 +416,19 @@ def _as_tensors(op: Any, args: Any) -> list:
         if not isinstance(a, Tensor):
             args[k] = wrap(np.asarray(a).astype(d.np))
     return args
+
+
+def _one_dtype(args: list, skip: frozenset) -> bool:
+    """True if all arguments are tensors, and of one dtype apart from conditions."""
+    d: Any = None
+    for k, a in enumerate(args):
+        if not isinstance(a, Tensor):
+            return False
+        if d is None and k not in skip:
+            d = a._spec.dtype
+        elif a._spec.dtype is not d and k not in skip:
+            return False
+    return True
 
 
 def constant_of(v: Any, like: Tensor | None) -> Tensor:

@@ -25,6 +25,7 @@ _lock = threading.Lock()
 class _ThreadState(threading.local):
     grad = True
     inference = False
+    layout = True
     batch: Any = None  # the innermost running vmap
     transforms = 0  # how many transforms of functions are running (grad, vjp, jvp, vmap ...)
 
@@ -83,6 +84,18 @@ def depth_of_transforms() -> int:
 def enter_transform(by: int) -> None:
     """Count a transform that begins (1) or ends (-1)."""
     _thread.transforms += by
+
+
+def keeps_layout() -> bool:
+    """Return True if this thread gives gradients the layout of their leaves, copying if need be."""
+    return _thread.layout
+
+
+def set_keeps_layout(flag: bool) -> bool:
+    """Switch the layout rule for this thread and return the previous setting."""
+    before = _thread.layout
+    _thread.layout = flag
+    return before
 
 
 class Mode:

@@ -347,6 +347,15 @@ class Tensor:
         h = None if self._edge is None else self._edge.hooks
         return None if h is None or not h.tensor else h.tensor
 
+    @property
+    def _post_accumulate_grad_hooks(self) -> Any:
+        h = None if self._edge is None else self._edge.hooks
+        return None if h is None or not h.accumulated else h.accumulated
+
+    @property
+    def _grad_fn(self) -> Node | None:
+        return self.grad_fn
+
     def _share(self, edge: Node | None) -> Tensor:
         """Another plain tensor over the same value (wrappers override this)."""
         t = new(Tensor)
@@ -419,7 +428,7 @@ def storage_of(t: Tensor) -> Storage:
             k, e = e.rest[0], e.edges[0]
         if e is None or not e.op.saves_out or e.op.copy_out:
             s = x.storage = Storage()
-            if e is not None and e.op.saves_out and e.out is t._array:
+            if e is not None and e.op.saves_out and t._spec.plain and e.out is t._array:
                 s.source = weakref.ref(e)
             return s
         stores = getattr(e, "store", None)
@@ -484,7 +493,7 @@ def _check_assigned_grad(t: Tensor, g: Any) -> None:
     wanted = t.grad_dtype
     if wanted is not None and g.dtype is not wanted:
         raise RuntimeError(
-            f"attempting to assign a gradient with dtype '{str(g.dtype).removeprefix('torch.')}' to "
+            f"attempting to assign a gradient with dtype '{errors.cpp_name(g.dtype)}' to "
             f"a tensor with grad_dtype '{wanted.scalar_name}'. The gradient must match the "
             "tensor's grad_dtype (defaults to the tensor's dtype). You can set the tensor's "
             "grad_dtype attribute with a specific dtype, or None to allow any dtype. Set grad_dtype "

@@ -141,6 +141,8 @@ class Tensor:
     def __radd__(self, other: Any) -> Tensor: ...
     def __rand__(self, other: Any) -> Tensor:
         """Bitwise and of integer tensors, element by element."""
+    def __rdiv__(self, other: Any) -> Tensor:
+        """other / self."""
     def __reduce_ex__(self, protocol: Any) -> _tuple[Any, ...]: ...
     def __repr__(self) -> _str:
         """Return a tensor as text: its numbers, and what they do not tell about it."""
@@ -171,8 +173,12 @@ class Tensor:
     def _backward_hooks(self) -> Any: ...
     @property
     def _base(self) -> Tensor | None: ...
+    @property
+    def _grad_fn(self) -> Node | None: ...
     def _is_view(self) -> _bool: ...
     _make_subclass: Any
+    @property
+    def _post_accumulate_grad_hooks(self) -> Any: ...
     def _share(self, edge: Node | None) -> Tensor:
         """Another plain tensor over the same value (wrappers override this)."""
     def _value(self) -> Tensor:
@@ -239,6 +245,8 @@ class Tensor:
         """Argument of a complex number, in radians, element by element."""
     def any(self, dim: _int | Sequence[_int] | None = None, keepdim: _bool = False) -> Tensor:
         """Say whether some element is true (not zero), over some dims or all; uint8 for uint8 input."""
+    def apply_(self, *args: Any) -> Tensor:
+        """Replace every element x by f(x), f being a Python function; slow, no derivative."""
     def arccos(self) -> Tensor:
         """Inverse cosine, element by element."""
     def arccos_(self) -> Tensor:
@@ -279,6 +287,8 @@ class Tensor:
         """Return a view of the storage with the given sizes, strides and offset, in elements."""
     def as_strided_(self, size: Any, stride: Any, storage_offset: _int | None = None) -> Tensor:
         """Give this tensor other sizes, strides and offset over its storage, in place."""
+    def as_strided_scatter(self, src: Tensor, size: Any, stride: Any, storage_offset: _int | None = None) -> Tensor:
+        """Return a copy with `src` written to the elements that `as_strided` names."""
     def as_subclass(self, cls: Any) -> Tensor:
         """Return a tensor of a subclass of Tensor over the same memory and with the same history."""
     def asin(self) -> Tensor:
@@ -347,6 +357,8 @@ class Tensor:
         """Return this tensor as torch.uint8; itself if it has that dtype already."""
     def cauchy_(self, median: _float = 0.0, sigma: _float = 1.0, *, generator: Any = None) -> Tensor:
         """Fill with numbers of the Cauchy distribution; return self."""
+    def ccol_indices(self, **kwargs: Any) -> Any:
+        """Raise RuntimeError: ccol_indices expected sparse column compressed tensor layout but got Strided."""
     def cdouble(self, memory_format: Any = None) -> Tensor:
         """Return this tensor as torch.complex128; itself if it has that dtype already."""
     def ceil(self) -> Tensor:
@@ -355,6 +367,8 @@ class Tensor:
         """In-place form of `ceil`: write the result into this tensor and return it."""
     def cfloat(self, memory_format: Any = None) -> Tensor:
         """Return this tensor as torch.complex64; itself if it has that dtype already."""
+    def chalf(self, **kwargs: Any) -> Any:
+        """Raise TypeError: chalf(): NumPy has no complex numbers of 16-bit parts; use cfloat()."""
     def char(self, memory_format: Any = None) -> Tensor:
         """Return this tensor as torch.int8; itself if it has that dtype already."""
     def cholesky(self, upper: _bool = False) -> Tensor:
@@ -383,12 +397,18 @@ class Tensor:
         """In-place form of `clip`: write the result into this tensor and return it."""
     def clone(self, *, memory_format: Any = None) -> Tensor:
         """Return a copy with memory of its own, through which gradients flow."""
+    def coalesce(self, **kwargs: Any) -> Any:
+        """Raise RuntimeError: coalesce expected sparse coordinate tensor layout but got Strided."""
+    def col_indices(self, **kwargs: Any) -> Any:
+        """Raise RuntimeError: col_indices expected sparse row compressed tensor layout but got Strided."""
     def conj(self) -> Tensor:
         """Return the complex conjugate; a real tensor comes back as it is."""
     def conj_physical(self) -> Tensor:
         """Return the complex conjugate, computed; a real tensor comes back as it is."""
     def conj_physical_(self) -> Tensor:
         """In-place form of `conj_physical`: write the result into this tensor and return it."""
+    def const_data_ptr(self) -> _int:
+        """Return the address of the first element, which the caller promises not to write to."""
     def contiguous(self, memory_format: Any = None) -> Tensor:
         """Return `self` if its memory is row-major without gaps, else such a copy."""
     def copy_(self, other: Any, non_blocking: _bool = False) -> Tensor:
@@ -415,6 +435,8 @@ class Tensor:
         """Return this tensor on the CPU: itself."""
     def cross(self, other: Tensor, dim: _int | None = None) -> Tensor:
         """Return the vector products along a dim of size 3 (by default the first such dim)."""
+    def crow_indices(self, **kwargs: Any) -> Any:
+        """Raise RuntimeError: crow_indices expected sparse row compressed tensor layout but got Strided."""
     def cuda(self, device: Any = None, non_blocking: _bool = False, memory_format: Any = None) -> Tensor:
         """Raise AssertionError: there is no GPU here, and the message says what to install."""
     def cummax(self, dim: _int) -> _types.cummax:
@@ -435,6 +457,10 @@ class Tensor:
         """Degrees to radians, element by element."""
     def deg2rad_(self) -> Tensor:
         """In-place form of `deg2rad`: write the result into this tensor and return it."""
+    def dense_dim(self) -> _int:
+        """Return the number of dims: all of them are dense."""
+    def dequantize(self) -> Tensor:
+        """Return the tensor as float32 numbers: no tensor is quantised."""
     def det(self) -> Tensor:
         """Return the determinant of square matrices; as in PyTorch, its gradient is 0 where it is 0."""
     def detach(self) -> Tensor:
@@ -461,6 +487,8 @@ class Tensor:
         """In-place form of `digamma`: write the result into this tensor and return it."""
     def dim(self) -> _int:
         """Return the number of dims."""
+    def dim_order(self, *, ambiguity_check: Any = False) -> _tuple[_int, ...]:
+        """Return the dims in the order in which they lie in memory, the outermost first."""
     def dist(self, other: Tensor, p: _float = 2) -> Tensor:
         """Return the p-norm of input - other (with broadcasting); the gradient at 0 is 0."""
     def div(self, other: Any, *, rounding_mode: _str | None = None) -> Tensor:
@@ -561,6 +589,8 @@ class Tensor:
         """Fractional part, element by element."""
     def frac_(self) -> Tensor:
         """In-place form of `frac`: write the result into this tensor and return it."""
+    def frexp(self) -> _types.frexp:
+        """Return (mantissa, exponent) with input = mantissa * 2^exponent and 1/2 <= |mantissa| < 1."""
     def gather(self, dim: _int, index: Tensor, *, sparse_grad: _bool = False) -> Tensor:
         """Return out[i][j] = input[index[i][j]][j] (for dim 0), and so on for other dims."""
     def gcd(self, other: Any) -> Tensor:
@@ -597,6 +627,8 @@ class Tensor:
         """Return this tensor as torch.float16; itself if it has that dtype already."""
     def hardshrink(self, lambd: _float = 0.5) -> Tensor:
         """Return x where |x| > lambd and 0 elsewhere."""
+    def hash_tensor(self, dim: Any = ..., *, keepdim: _bool = False, mode: _int = 0) -> Tensor:
+        """Return the exclusive or of the bits of all elements (as 64-bit numbers), or over some dims."""
     def heaviside(self, values: Tensor) -> Tensor:
         """Return 0 where input < 0, `values` where it is 0, and 1 where it is above."""
     def heaviside_(self, values: Tensor) -> Tensor:
@@ -615,6 +647,14 @@ class Tensor:
         """The modified Bessel function of the first kind of order 0. Element by element."""
     def i0_(self) -> Tensor:
         """In-place form of `i0`: write the result into this tensor and return it."""
+    def igamma(self, other: Any) -> Tensor:
+        """The regularised lower incomplete gamma function P(input, other), element by element."""
+    def igamma_(self, other: Any) -> Tensor:
+        """In-place form of `igamma`: write the result into this tensor and return it."""
+    def igammac(self, other: Any) -> Tensor:
+        """The regularised upper incomplete gamma function Q(input, other), element by element."""
+    def igammac_(self, other: Any) -> Tensor:
+        """In-place form of `igammac`: write the result into this tensor and return it."""
     @property
     def imag(self) -> Tensor: ...
     @imag.setter
@@ -635,24 +675,38 @@ class Tensor:
         """Return a copy with `values` written at index tensors, one per dim; or added there."""
     def index_put_(self, indices: Any, values: Tensor, accumulate: _bool = False) -> Tensor:
         """Write (or add) `values` at index tensors, one per dim, in place; return self."""
+    def index_reduce(self, dim: _int, index: Tensor, source: Tensor, reduce: _str, *, include_self: _bool = True) -> Tensor:
+        """Combine rows of `source` with the rows that `index` names: "prod", "mean", "amax" or "amin"."""
+    def index_reduce_(self, dim: _int, index: Tensor, source: Tensor, reduce: _str, *, include_self: _bool = True) -> Tensor:
+        """In-place form of `index_reduce`: write the result into this tensor and return it."""
     def index_select(self, dim: _int, index: Tensor) -> Tensor:
         """Return the items along `dim` that a vector of indices names, in its order."""
+    def indices(self, **kwargs: Any) -> Any:
+        """Raise RuntimeError: indices expected sparse coordinate tensor layout but got Strided."""
     def inner(self, other: Tensor) -> Tensor:
         """Return the sum of products over the last dims of both; a 0-d operand multiplies."""
     def int(self, memory_format: Any = None) -> Tensor:
         """Return this tensor as torch.int32; itself if it has that dtype already."""
+    def int_repr(self, **kwargs: Any) -> Any:
+        """Raise NotImplementedError: int_repr(): there are no quantised tensors here."""
     def inverse(self) -> Tensor:
         """Return the inverse of square matrices; LinAlgError if one is singular."""
+    def ipu(self, **kwargs: Any) -> Any:
+        """Raise RuntimeError: pyTorch is not linked with support for ipu devices."""
+    def is_coalesced(self, **kwargs: Any) -> Any:
+        """Raise RuntimeError: is_coalesced expected sparse coordinate tensor layout but got Strided."""
     def is_complex(self) -> _bool:
         """Return True if the dtype is complex."""
     def is_conj(self) -> _bool:
         """Return False: conjugates are never pending here."""
     def is_contiguous(self, memory_format: Any = None) -> _bool:
-        """Return True if the elements lie row by row, without gaps."""
+        """Return True if the elements lie row by row, without gaps, or in the order of a format."""
     @property
     def is_cpu(self) -> _bool: ...
     @property
     def is_cuda(self) -> _bool: ...
+    def is_distributed(self) -> _bool:
+        """Return False: the tensor lives in this process."""
     def is_floating_point(self) -> _bool:
         """Return True if the dtype is a real float."""
     def is_inference(self) -> _bool:
@@ -681,6 +735,8 @@ class Tensor:
         """Return False: there is no pinned memory without a GPU."""
     @property
     def is_quantized(self) -> _bool: ...
+    def is_same_size(self, other: Tensor) -> _bool:
+        """Return True if both have the same shape."""
     def is_set_to(self, tensor: Tensor) -> _bool:
         """Return True if both have the same memory, offset, shape and strides."""
     def is_shared(self) -> _bool:
@@ -817,6 +873,10 @@ class Tensor:
     def mH(self) -> Tensor: ...
     @property
     def mT(self) -> Tensor: ...
+    def map2_(self, *args: Any) -> Tensor:
+        """Replace every element x by f(x, y, z), y and z being the elements of two other tensors, f being a Python function; slow, no derivative."""
+    def map_(self, *args: Any) -> Tensor:
+        """Replace every element x by f(x, y), y being the element of another tensor, f being a Python function; slow, no derivative."""
     def masked_fill(self, mask: Tensor, value: Any) -> Tensor:
         """Return a copy with a number (or 0-d tensor) written where the mask is set."""
     def masked_fill_(self, mask: Tensor, value: Any) -> Tensor:
@@ -859,12 +919,16 @@ class Tensor:
         """Return the product of two matrices, (n, k) and (k, m); nothing is broadcast."""
     def mode(self, dim: _int = -1, keepdim: _bool = False) -> _types.mode:
         """Return the most frequent element along a dim (the smallest of several), and where it is last."""
+    def module_load(self, other: Tensor, assign: _bool = False) -> Tensor:
+        """Return what loading `other` into this tensor of a module gives: its detached values."""
     def moveaxis(self, source: Any, destination: Any) -> Tensor:
         """Move dims to other places (NumPy's name for `movedim`)."""
     def movedim(self, source: Any, destination: Any) -> Tensor:
         """Move dims to other places; the others keep their order."""
     def msort(self) -> Tensor:
         """Return the elements in order along the first dim."""
+    def mtia(self, **kwargs: Any) -> Any:
+        """Raise AssertionError: torch not compiled with MTIA enabled: tensors live on the CPU here."""
     def mul(self, other: Any) -> Tensor:
         """Multiply element by element, with broadcasting and promotion."""
     def mul_(self, other: Any) -> Tensor:
@@ -943,6 +1007,8 @@ class Tensor:
     def nonzero(self, *, out: Any = ..., as_tuple: Literal[False] = ...) -> Tensor: ...
     @overload
     def nonzero(self, *, as_tuple: Literal[True]) -> _tuple[Tensor, ...]: ...
+    def nonzero_static(self, *, size: _int, fill_value: _int = -1) -> Tensor:
+        """Return the first `size` positions of elements that are not zero, filled up where there are fewer."""
     def norm(self, p: Any = 'fro', dim: _int | Sequence[_int] | None = None, keepdim: _bool = False, dtype: Any = None) -> Tensor:
         """Return the p-norm of the elements over some dims or all; p may also be "fro" or "nuc"."""
     def normal_(self, mean: _float = 0.0, std: _float = 1.0, *, generator: Any = None) -> Tensor:
@@ -987,8 +1053,20 @@ class Tensor:
         """Return a copy with the elements of `source` written (or added) at flat positions."""
     def put_(self, index: Tensor, source: Tensor, accumulate: _bool = False) -> Tensor:
         """In-place form of `put`: write the result into this tensor and return it."""
+    def q_per_channel_axis(self, **kwargs: Any) -> Any:
+        """Raise NotImplementedError: q_per_channel_axis(): there are no quantised tensors here."""
+    def q_per_channel_scales(self, **kwargs: Any) -> Any:
+        """Raise NotImplementedError: q_per_channel_scales(): there are no quantised tensors here."""
+    def q_per_channel_zero_points(self, **kwargs: Any) -> Any:
+        """Raise NotImplementedError: q_per_channel_zero_points(): there are no quantised tensors here."""
+    def q_scale(self, **kwargs: Any) -> Any:
+        """Raise NotImplementedError: q_scale(): there are no quantised tensors here."""
+    def q_zero_point(self, **kwargs: Any) -> Any:
+        """Raise NotImplementedError: q_zero_point(): there are no quantised tensors here."""
     def qr(self, some: _bool = True) -> _types.qr:
         """Return the factors Q and R; see `linalg.qr`."""
+    def qscheme(self, **kwargs: Any) -> Any:
+        """Raise NotImplementedError: qscheme(): there are no quantised tensors here."""
     def quantile(self, q: Any, dim: _int | None = None, keepdim: _bool = False, *, interpolation: _str = 'linear') -> Tensor:
         """Return the q-th quantiles along a dim or of all elements; NaN where there is a NaN."""
     def rad2deg(self) -> Tensor:
@@ -1007,10 +1085,14 @@ class Tensor:
         """1 / x, element by element."""
     def reciprocal_(self) -> Tensor:
         """In-place form of `reciprocal`: write the result into this tensor and return it."""
+    def record_stream(self, **kwargs: Any) -> Any:
+        """Raise RuntimeError: record_stream(): there are no streams on the CPU."""
     def register_hook(self, hook: Any) -> Any:
         """Call `hook(grad)` when the gradient of this tensor is computed; return a handle."""
     def register_post_accumulate_grad_hook(self, hook: Any) -> Any:
         """Call `hook(tensor)` after backward() has added to this leaf's `.grad`; return a handle."""
+    def reinforce(self, **kwargs: Any) -> Any:
+        """Raise RuntimeError: reinforce() was removed. Use torch.distributions instead.."""
     def relu(self) -> Tensor:
         """Return max(x, 0), element by element; the gradient at 0 is 0."""
     def relu_(self) -> Tensor:
@@ -1019,6 +1101,10 @@ class Tensor:
         """Remainder with the sign of the divisor (Python's %)."""
     def remainder_(self, other: Any) -> Tensor:
         """In-place form of `remainder`: write the result into this tensor and return it."""
+    def renorm(self, p: _float, dim: _int, maxnorm: _float) -> Tensor:
+        """Return a copy whose slices along a dim have a p-norm of at most `maxnorm`; longer ones shrink."""
+    def renorm_(self, p: _float, dim: _int, maxnorm: _float) -> Tensor:
+        """In-place form of `renorm`: write the result into this tensor and return it."""
     def repeat(self, *sizes: Any, repeats: Any = None) -> Tensor:
         """Return the tensor repeated along every dim; further counts make new dims in front."""
     def repeat_interleave(self, repeats: Any = None, dim: _int | None = None, *, output_size: _int | None = None) -> Tensor:
@@ -1029,10 +1115,16 @@ class Tensor:
         """Return the elements under another shape: a view where possible, else a copy."""
     def reshape_as(self, other: Tensor) -> Tensor:
         """Return the elements under the shape of `other`: a view where possible, else a copy."""
+    def resize(self, *sizes: Any) -> Tensor:
+        """Return the tensor in another shape of as many elements; deprecated by PyTorch for `reshape`."""
     def resize_(self, *sizes: Any, memory_format: Any = None) -> Tensor:
         """Give this tensor another shape in place, keeping what fits of its elements, in order."""
+    def resize_as(self, tensor: Tensor) -> Tensor:
+        """Return the tensor in the shape of another; deprecated by PyTorch for `reshape_as`."""
     def resize_as_(self, the_template: Tensor, *, memory_format: Any = None) -> Tensor:
         """Give this tensor the shape of another in place; see `resize_`."""
+    def resize_as_sparse_(self, **kwargs: Any) -> Any:
+        """Raise NotImplementedError: resize_as_sparse_(): there are no sparse tensors here: all are dense (strided)."""
     def resolve_conj(self) -> Tensor:
         """Return `input`: conjugates are never pending here."""
     def resolve_neg(self) -> Tensor:
@@ -1049,6 +1141,8 @@ class Tensor:
         """Round half to even, to `decimals` digits; the gradient is zero."""
     def round_(self, *, decimals: _int = 0) -> Tensor:
         """In-place form of `round`: write the result into this tensor and return it."""
+    def row_indices(self, **kwargs: Any) -> Any:
+        """Raise RuntimeError: row_indices expected sparse column compressed tensor layout but got Strided."""
     def rsqrt(self) -> Tensor:
         """1 / sqrt(x), element by element."""
     def rsqrt_(self) -> Tensor:
@@ -1060,7 +1154,7 @@ class Tensor:
     def scatter_add(self, dim: _int, index: Tensor, src: Tensor) -> Tensor:
         """Return a copy with src[i][j] added to out[index[i][j]][j] (for dim 0)."""
     def scatter_add_(self, dim: _int, index: Tensor, src: Tensor) -> Tensor:
-        """In-place form of `scatter_add`: write the result into this tensor and return it."""
+        """Add src[i][j] to self[index[i][j]][j] (for dim 0) in place; return self."""
     def scatter_reduce(self, dim: _int, index: Tensor, src: Tensor, reduce: _str, *, include_self: _bool = True) -> Tensor:
         """Combine the source values that share an index: "sum", "prod", "mean", "amax" or "amin"."""
     def scatter_reduce_(self, dim: _int, index: Tensor, src: Tensor, reduce: _str, *, include_self: _bool = True) -> Tensor:
@@ -1069,12 +1163,16 @@ class Tensor:
         """Return one item along `dim`, without that dim."""
     def select_scatter(self, src: Tensor, dim: _int, index: _int) -> Tensor:
         """Return a copy with one item along `dim` replaced."""
+    def set_(self, source: Any = None, storage_offset: _int = 0, size: Any = None, stride: Any = None) -> Tensor:
+        """Lay this tensor over the memory of another tensor or a storage, in place; return self."""
     def sgn(self) -> Tensor:
         """Sign; for complex x, x / |x|, element by element."""
     def sgn_(self) -> Tensor:
         """In-place form of `sgn`: write the result into this tensor and return it."""
     @property
     def shape(self) -> Size: ...
+    def share_memory_(self) -> Tensor:
+        """Move the memory to where forked processes share it, in place; return self."""
     def short(self, memory_format: Any = None) -> Tensor:
         """Return this tensor as torch.int16; itself if it has that dtype already."""
     def sigmoid(self) -> Tensor:
@@ -1107,12 +1205,22 @@ class Tensor:
         """Return a copy with a slice along `dim` replaced."""
     def slogdet(self) -> _types.slogdet:
         """Return the sign and the logarithm of the absolute value of determinants."""
+    def smm(self, **kwargs: Any) -> Any:
+        """Raise NotImplementedError: smm(): there are no sparse tensors here: all are dense (strided)."""
     def softmax(self, dim: _int, dtype: Any = None) -> Tensor:
         """Return exp(x) / sum(exp(x)) along a dim; `dtype` converts the input first."""
     def solve(self, *args: Any, **kwargs: Any) -> Any:
         """Raise RuntimeError: PyTorch removed it in favour of `torch.linalg.solve`, which takes its arguments the other way round."""
     def sort(self, dim: _int = -1, descending: _bool = False, *, stable: _bool | None = None) -> _types.sort:
         """Return the elements in order along a dim, and where each was."""
+    def sparse_dim(self) -> _int:
+        """Return 0: no dim is sparse."""
+    def sparse_mask(self, **kwargs: Any) -> Any:
+        """Raise NotImplementedError: sparse_mask(): there are no sparse tensors here: all are dense (strided)."""
+    def sparse_resize_(self, **kwargs: Any) -> Any:
+        """Raise NotImplementedError: sparse_resize_(): there are no sparse tensors here: all are dense (strided)."""
+    def sparse_resize_and_clear_(self, **kwargs: Any) -> Any:
+        """Raise NotImplementedError: sparse_resize_and_clear_(): there are no sparse tensors here: all are dense (strided)."""
     def split(self, split_size: Any, dim: _int = 0) -> _tuple[Tensor, ...]:
         """Cut a tensor along a dim into views: of one size (the last may be smaller) or of given sizes."""
     def split_with_sizes(self, split_sizes: Any, dim: _int = 0) -> _tuple[Tensor, ...]:
@@ -1129,6 +1237,8 @@ class Tensor:
         """Remove dims of size 1: all, or those named; a named dim of another size stays."""
     def squeeze_(self, dim: Any = None) -> Tensor:
         """Remove dims of size 1 in place: all, or those named."""
+    def sspaddmm(self, **kwargs: Any) -> Any:
+        """Raise NotImplementedError: sspaddmm(): there are no sparse tensors here: all are dense (strided)."""
     def std(self, dim: _int | Sequence[_int] | None = None, unbiased: _bool | None = None, keepdim: _bool = False, *, correction: _float | None = None, ddof: _float | None = None) -> Tensor:
         """Return the standard deviation over some dims or all; the arguments are those of `var`."""
     def stft(self, n_fft: _int, hop_length: _int | None = None, win_length: _int | None = None, window: Tensor | None = None, center: _bool = True, pad_mode: _str = 'reflect', normalized: _bool = False, onesided: _bool | None = None, return_complex: _bool | None = None, align_to_window: _bool | None = None) -> Tensor:
@@ -1137,6 +1247,8 @@ class Tensor:
         """Return the memory behind this tensor, counted in elements."""
     def storage_offset(self) -> _int:
         """Return how many elements after the start of its storage this tensor begins."""
+    def storage_type(self) -> Any:
+        """Return the type of this tensor's storage."""
     @overload
     def stride(self) -> _tuple[_int, ...]: ...
     @overload
@@ -1187,6 +1299,24 @@ class Tensor:
         """Return the tensor repeated along its last dims; missing counts are 1."""
     def to(self, *args: Any, **kwargs: Any) -> Tensor:
         """Return this tensor in another dtype: ``to(dtype)``, ``to(device)``, ``to(device, dtype)`` or"""
+    def to_dense(self, dtype: Any = None, *, masked_grad: _bool | None = None) -> Tensor:
+        """Return this tensor, which is dense already, cast if a dtype is given."""
+    def to_mkldnn(self, **kwargs: Any) -> Any:
+        """Raise RuntimeError: to_mkldnn(): there is no MKL-DNN layout here."""
+    def to_padded_tensor(self, **kwargs: Any) -> Any:
+        """Raise NotImplementedError: to_padded_tensor(): there are no nested tensors here."""
+    def to_sparse(self, **kwargs: Any) -> Any:
+        """Raise NotImplementedError: to_sparse(): there are no sparse tensors here: all are dense (strided)."""
+    def to_sparse_bsc(self, **kwargs: Any) -> Any:
+        """Raise NotImplementedError: to_sparse_bsc(): there are no sparse tensors here: all are dense (strided)."""
+    def to_sparse_bsr(self, **kwargs: Any) -> Any:
+        """Raise NotImplementedError: to_sparse_bsr(): there are no sparse tensors here: all are dense (strided)."""
+    def to_sparse_coo(self, **kwargs: Any) -> Any:
+        """Raise NotImplementedError: to_sparse_coo(): there are no sparse tensors here: all are dense (strided)."""
+    def to_sparse_csc(self, **kwargs: Any) -> Any:
+        """Raise NotImplementedError: to_sparse_csc(): there are no sparse tensors here: all are dense (strided)."""
+    def to_sparse_csr(self, **kwargs: Any) -> Any:
+        """Raise NotImplementedError: to_sparse_csr(): there are no sparse tensors here: all are dense (strided)."""
     def tolist(self) -> Any:
         """Return the elements as nested lists of Python numbers; a plain number for a 0-dim tensor."""
     def topk(self, k: _int, dim: _int | None = None, largest: _bool = True, sorted: _bool = True) -> _types.topk:
@@ -1231,12 +1361,20 @@ class Tensor:
         """Return the distinct elements (or slices along `dim`), always sorted."""
     def unique_consecutive(self, return_inverse: _bool = False, return_counts: _bool = False, dim: _int | None = None) -> Any:
         """Return the first of every run of equal elements (or slices along `dim`)."""
+    def unsafe_chunk(self, *args: Any, **kwargs: Any) -> _tuple[Tensor, ...]:
+        """Return the pieces of `chunk` as tensors that are no views, which may be written in place."""
+    def unsafe_split(self, *args: Any, **kwargs: Any) -> _tuple[Tensor, ...]:
+        """Return the pieces of `split` as tensors that are no views, which may be written in place."""
+    def unsafe_split_with_sizes(self, *args: Any, **kwargs: Any) -> _tuple[Tensor, ...]:
+        """Return the pieces of `split_with_sizes` as tensors that are no views, which may be written in place."""
     def unsqueeze(self, dim: _int) -> Tensor:
         """Insert a dim of size 1."""
     def unsqueeze_(self, dim: _int) -> Tensor:
         """Insert a dim of size 1 in place."""
     def untyped_storage(self) -> Any:
         """Return the memory behind this tensor, counted in bytes."""
+    def values(self, **kwargs: Any) -> Any:
+        """Raise RuntimeError: values expected sparse tensor layout but got Strided."""
     def var(self, dim: _int | Sequence[_int] | None = None, unbiased: _bool | None = None, keepdim: _bool = False, *, correction: _float | None = None, ddof: _float | None = None) -> Tensor:
         """Return the variance over some dims or all: squared distances over n - correction (default 1)."""
     def vdot(self, other: Tensor) -> Tensor:
@@ -1245,6 +1383,8 @@ class Tensor:
         """Return the same memory under another shape, or read as another dtype."""
     def view_as(self, other: Tensor) -> Tensor:
         """Return the same memory under the shape of `other`."""
+    @property
+    def volatile(self) -> Any: ...
     def vsplit(self, indices_or_sections: Any = None, *, indices: Any = None, sections: Any = None) -> _tuple[Tensor, ...]:
         """Cut into equal parts, or at indices, along dim 0."""
     @overload
@@ -1255,6 +1395,8 @@ class Tensor:
         """Return input * log(other), and 0 where input is 0. Either may be a number."""
     def xlogy_(self, other: Any) -> Tensor:
         """In-place form of `xlogy`: write the result into this tensor and return it."""
+    def xpu(self, **kwargs: Any) -> Any:
+        """Raise AssertionError: torch not compiled with XPU enabled: tensors live on the CPU here."""
     def zero_(self) -> Tensor:
         """Write zeros everywhere, in place; return self."""
 

@@ -74,7 +74,7 @@ def _open(x: Any) -> tuple[list, Any] | None:
         return list(x.values()), (x.default_factory, tuple(x))
     if kind is deque:
         return list(x), x.maxlen
-    if is_namedtuple(x) or isinstance(x, tuple) and hasattr(kind, "n_fields"):
+    if is_namedtuple(x):
         return list(x), None
     return None
 
@@ -88,7 +88,7 @@ def _close(kind: Any, keys: Any, children: list) -> Any:
         return defaultdict(keys[0], zip(keys[1], children, strict=True))
     if kind is deque:
         return deque(children, keys)
-    return kind(*children) if hasattr(kind, "_fields") else kind(children)
+    return kind(*children)
 
 
 def flatten(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> tuple[list, TreeSpec]:

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from . import errors
+from .batching import composed
 from .node import LEAF, Node, hooks_of, poisoned
 from .op import ARRAYS, TENSORS, Op
 from .state import tick
-from .tensor import Storage, Tensor
+from .tensor import Storage, Tensor, wrap
 
 new = object.__new__
 
@@ -69,9 +70,9 @@ class _Laid:
 
 def laid(base: Tensor, chain: tuple) -> tuple:
     """Return the chain from `base`, with its memory order in front if a view may depend on that."""
-    a = base._array
-    if a.flags.c_contiguous:
+    if not base._spec.plain or base._array.flags.c_contiguous:
         return chain
+    a = base._array
     order = tuple(sorted(range(a.ndim), key=lambda k: (-abs(a.strides[k]), k)))
     return ((_Laid, (order,), None), *chain)
 
@@ -155,18 +156,68 @@ def _slice(xp: Any, g: Any, chain: tuple) -> Any:
     return xp.conj(g) if xp.is_complex(g) else g
 
 
+# ------------------------------------------------------------------- under vmap
+def _blank(t: Any, shape: tuple, kind: Any) -> Tensor:
+    """Return a tensor with the levels of `t`, another shape and any values."""
+    if t._spec.plain:
+        return wrap(np.empty(shape, kind))
+    if not hasattr(t, "is_batch"):
+        return _blank(t.value, shape, kind)
+    inner = _blank(t.value, (t.value._spec.shape[0], *shape), kind)
+    blank: Tensor = t.__class__.over(t.level, inner)
+    return blank
+
+
+def lifted(t: Any, shape: tuple, kind: Any, chain: tuple) -> tuple[Any, tuple]:
+    """Return (spec of the whole batch, its chain) for a chain of views of one example of that shape.
+
+    The chain is followed once, on any values: what comes out knows how it came from them.
+    """
+    base: Any = _blank(t, shape, kind)
+    v: Any = follow_tensor(base, chain)
+    ext = v.value._ext
+    if ext is None or ext.base is not base.value:
+        raise RuntimeError(
+            f"vmap: a {public_op_name(chain[-1][0])} of one example is a copy, which can't be written "
+            "in place as part of it"
+        )
+    return base.value._spec, ext.chain
+
+
+def _over(x: Any, value: Tensor) -> Tensor:
+    batch: Tensor = x.__class__.over(x.level, value)
+    return batch
+
+
+def _replay_batch(xp: Any, x: Any, chain: tuple) -> Any:
+    _, whole = lifted(x, tuple(x.shape), x.dtype.np, chain)
+    return _over(x, xp.replay(x.value, whole))
+
+
+def _unreplay_batch(xp: Any, x: Any, spec: Any, chain: tuple) -> Any:
+    wide, whole = lifted(x, tuple(spec.shape), spec.np, chain)
+    return _over(x, xp.unreplay(x.value, wide, whole))
+
+
+def _cut_batch(xp: Any, x: Any, chain: tuple) -> Any:
+    _, whole = lifted(x, tuple(x.shape), x.dtype.np, chain)
+    return _over(x, xp.cut(x.value, whole))
+
+
 # a view of the new base, for views whose base was written in place
 REPLAY = Op(
     "linear", "replay(x, *, chain)", _replay_kernel,
     {"x": lambda xp, g, x_spec, chain: xp.unreplay(g, x_spec, chain)}, node="AsStridedBackward0",
+    batch=composed(_replay_batch),
 )  # fmt: skip
 UNREPLAY = Op(
     "linear", "unreplay(x, *, spec, chain)", _unreplay_kernel,
     {"x": lambda xp, g, chain: xp.replay(g, chain)}, node="AsStridedBackward0",
+    batch=composed(_unreplay_batch),
 )  # fmt: skip
 CUT = Op(
     "linear", "cut(x, *, chain)", _cut_kernel, {"x": lambda xp, g, chain: xp.cut(g, chain)},
-    node="CopySlices",
+    node="CopySlices", batch=composed(_cut_batch),
 )  # fmt: skip
 SLICES = Op(
     "linear", "copy_slices(x, y, *, chain)", lambda x, y, chain: x,

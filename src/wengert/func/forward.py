@@ -8,7 +8,8 @@ from typing import Any
 
 from ..core import dual, state
 from ..core.dual import Dual
-from ..core.op import TENSORS as T, share
+from ..core.op import TENSORS as T
+from ..core.op import share
 from ..core.tensor import Tensor
 from ..core.tree import flatten, unflatten
 from .level import Arguments, only_tensors, pull, running, settle, variables

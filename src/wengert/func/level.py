@@ -14,7 +14,8 @@ from typing import Any
 
 from ..core import engine, state
 from ..core.node import LEAF, Node
-from ..core.op import TENSORS as T, share
+from ..core.op import TENSORS as T
+from ..core.op import share
 from ..core.tensor import Tensor
 from ..core.tree import flatten, unflatten
 
@@ -66,7 +67,7 @@ def variable(t: Tensor, scope: Scope) -> Tensor:
     """Return `t` as a variable of a transform; its node leads on to that of `t` if that is recorded."""
     if not (t.dtype.is_floating_point or t.dtype.is_complex):
         raise RuntimeError(
-            f"only Tensors of floating point and complex dtype can require gradients, not {t.dtype}"
+            f"only Tensors of floating point dtype can require gradients, not {t.dtype}"
         )
     n = new(Node)
     n.op, n.hooks, n.seq = VARIABLE, None, state.tick()

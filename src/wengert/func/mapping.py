@@ -24,7 +24,8 @@ def vmap(
     """Return the function that maps `func` over a dim of its arguments, all examples at once.
 
     in_dims     which dim of each argument holds the examples: an int for all, or a tree that fits
-                the arguments (or their branches), None where an argument is the same for all
+                the arguments (or their branches), None where an argument is the same for all;
+                keyword arguments are the same for all
     out_dims    where that dim shall be in the outputs; a tree likewise, None for an output that is
                 no tensor of the batch and comes back as it is
     randomness  what random calls inside do: "error" refuses them, "same" draws once for all
@@ -53,13 +54,9 @@ def vmap(
     @functools.wraps(func)
     def mapped(*args: Any, **kwargs: Any) -> Any:
         leaves, dims, structure, size = _inputs(args, in_dims, func)
-        keywords, keyword_structure = flatten(kwargs)
-        for t in keywords:  # keyword arguments are mapped over their first dim, as in PyTorch
-            if isinstance(t, Tensor):
-                size = _same_size(size, t.shape[0] if t.ndim else None)
         if size is None:
             raise ValueError("vmap: Expected at least one Tensor to vmap over")
-        given = (leaves, dims, structure, keywords, keyword_structure)
+        given = (leaves, dims, structure, kwargs)
         if chunk_size is None or chunk_size >= size:
             return _run(func, given, size, out_dims, randomness)
         return _run_in_chunks(func, given, size, out_dims, randomness, chunk_size)
@@ -74,17 +71,6 @@ def chunk_sizes(total: int, chunk: int | None) -> Iterator[int]:
         return
     for begin in range(0, total, chunk):
         yield min(chunk, total - begin)
-
-
-def _same_size(size: int | None, n: int | None) -> int | None:
-    if n is None:
-        raise ValueError("vmap: a keyword argument is a tensor without dims, which can't be mapped")
-    if size is not None and size != n:
-        raise ValueError(
-            "vmap: Expected all tensors to have the same size in the mapped dimension, got sizes "
-            f"{[size, n]} for the mapped dimension"
-        )
-    return n
 
 
 def _inputs(args: tuple, in_dims: Any, func: Callable) -> tuple[list, list, Any, int | None]:
@@ -144,15 +130,14 @@ def _inputs(args: tuple, in_dims: Any, func: Callable) -> tuple[list, list, Any,
 
 
 def _run(func: Callable, given: tuple, size: int, out_dims: Any, randomness: str) -> Any:
-    leaves, dims, structure, keywords, keyword_structure = given
+    leaves, dims, structure, kwargs = given
     level = open_batch(size, randomness)
     try:
         inner = [
             t if d is None else batched_over(level, t, d) for t, d in zip(leaves, dims, strict=True)
         ]
-        named = [batched_over(level, t, 0) if isinstance(t, Tensor) else t for t in keywords]
         with running(None):
-            result = func(*unflatten(inner, structure), **unflatten(named, keyword_structure))
+            result = func(*unflatten(inner, structure), **kwargs)
         outs, out_structure = flatten(result)
         places = _out_dims(out_dims, out_structure, func)
         return unflatten(
@@ -211,7 +196,7 @@ def _finished(level: Level, t: Any, d: Any, func: Callable) -> Any:
 def _run_in_chunks(
     func: Callable, given: tuple, size: int, out_dims: Any, randomness: str, chunk: int
 ) -> Any:
-    leaves, dims, structure, keywords, keyword_structure = given
+    leaves, dims, structure, kwargs = given
     pieces: list[list] = []
     out_structure: Any = None
     at = 0
@@ -220,8 +205,7 @@ def _run_in_chunks(
         part = [
             t if d is None else T.slice(t, d, piece) for t, d in zip(leaves, dims, strict=True)
         ]
-        named = [T.slice(t, 0, piece) if isinstance(t, Tensor) else t for t in keywords]
-        given = (part, dims, structure, named, keyword_structure)
+        given = (part, dims, structure, kwargs)
         outs, out_structure = flatten(_run(func, given, n, out_dims, randomness))
         pieces.append(outs)
         at += n

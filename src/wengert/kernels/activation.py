@@ -11,7 +11,19 @@ import math
 import numpy as np
 
 from .erf import erf
-from .numeric import ONE, ZERO, Array, at_least, at_most, choose, keep, widened
+from .numeric import (
+    ONE,
+    SINGLE,
+    ZERO,
+    Array,
+    at_least,
+    at_most,
+    choose,
+    constants,
+    horner,
+    keep,
+    widened,
+)
 
 K_ALPHA = 1.0 / math.sqrt(2.0)
 INV_SQRT_2PI = 1.0 / math.sqrt(2.0 * math.pi)
@@ -75,9 +87,12 @@ def prelu_backward(g: Array, x: Array, weight: Array) -> Array:
 # ---------------------------------------------------------------- the logistic family
 def sigmoid(x: Array) -> Array:
     """1 / (1 + exp(-x)); exp overflows to inf where the result rounds to 0."""
-    e = np.exp(np.negative(x))
+    e = np.negative(x)
+    if e.__class__ is not np.ndarray:  # of no dims
+        return 1 / (np.exp(e) + 1)
+    np.exp(e, e)
     e += ONE[x.dtype]
-    return np.reciprocal(e)
+    return np.divide(ONE[x.dtype], e, e)  # twice as fast as np.reciprocal
 
 
 sigmoid = widened(sigmoid)
@@ -90,13 +105,24 @@ def logsigmoid(x: Array) -> Array:
 
 @widened
 def silu(x: Array) -> Array:
-    return x / (np.exp(-x) + 1)
+    e = np.negative(x)
+    if e.__class__ is not np.ndarray:  # of no dims
+        return x / (np.exp(e) + 1)
+    np.exp(e, e)
+    e += ONE[x.dtype]
+    return np.divide(x, e, e)
 
 
 @widened
 def silu_backward(g: Array, x: Array) -> Array:
+    """g s (1 + x (1 - s)) with s = sigmoid(x)."""
     s = sigmoid(x)
-    return g * (s * (1 + x * (1 - s)))
+    out = np.asarray(np.subtract(ONE[x.dtype], s))
+    out *= x
+    out += ONE[x.dtype]
+    out *= s
+    out *= g
+    return out
 
 
 def _linear_part(b: Array, threshold: float) -> Array | None:
@@ -167,13 +193,44 @@ def elu_backward(g: Array, x: Array, alpha: float, scale: float, input_scale: fl
 
 
 # ---------------------------------------------------------------- the Gaussian error unit
+# erf(x / sqrt 2) = tanh(x P(x^2) / Q(x^2)) for float32: a minimax fit for |x| up to 7, beyond which
+# the left side is 1, with an error below 3.3e-9
+_ERF_P = constants(
+    (0.7978845634220506, 0.09891879403964188, 0.007535772570251564, 0.00019236287932017748), SINGLE
+)
+_ERF_Q = constants((1.0, 0.07843644172611076, 0.005918980834223295, 4.056454410950966e-05), SINGLE)
+_FAR = np.array(50.0, SINGLE)
+_HALF = np.array(0.5, SINGLE)
+
+
+def _twice_cdf(x: Array, square: Array) -> Array:
+    """1 + erf(x / sqrt 2) for a float32 array and its square, which is overwritten."""
+    if not np.maximum.reduce(square, None) <= _FAR:
+        np.minimum(square, _FAR, out=square)
+    out = horner(_ERF_P, square)
+    out /= horner(_ERF_Q, square)
+    out *= x
+    np.tanh(out, out)
+    out += ONE[SINGLE]
+    return out
+
+
 @widened
 def gelu(x: Array, approximate: str) -> Array:
     """x times the normal distribution function of x, or its tanh approximation."""
     if approximate == "none":
+        if x.dtype is SINGLE and x.size > 64:
+            out = _twice_cdf(x, np.multiply(x, x))
+            out *= np.multiply(x, _HALF)
+            return out
         out = erf(x * K_ALPHA)
     else:
-        out = np.tanh(GELU_K * (x + GELU_C * (x * x * x)))
+        t = np.asarray(np.multiply(x, x))
+        t *= x
+        t *= GELU_C
+        t += x
+        t *= GELU_K
+        out = np.tanh(t, t)
     out += 1
     out *= x
     out *= 0.5
@@ -182,7 +239,19 @@ def gelu(x: Array, approximate: str) -> Array:
 
 @widened
 def gelu_backward(g: Array, x: Array, approximate: str) -> Array:
+    """g (F(x) + x f(x)) for the normal distribution function F and its density f, or as approximated."""
     if approximate == "none":
+        if x.dtype is SINGLE and x.size > 64 and x.shape == g.shape:
+            square = np.multiply(x, x)
+            out = np.multiply(square, -_HALF)
+            np.exp(out, out)
+            out *= np.float32(INV_SQRT_2PI)
+            out *= x
+            cdf = _twice_cdf(x, square)
+            cdf *= _HALF
+            out += cdf
+            out *= g
+            return out
         cdf = erf(x * K_ALPHA)
         cdf += 1
         cdf *= 0.5

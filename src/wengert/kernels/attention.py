@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from .linalg import F32, _SLOW
+from .linalg import _SLOW, F32
+from .softmax import plain_exp
 
 Array = Any
 
@@ -27,9 +28,11 @@ def attention(
     other is added. A row that may attend to nothing gives zeros.
     """
     if q.dtype.char in _SLOW:
-        wide = [a if a is None or a.dtype.kind == "b" else a.astype(F32) for a in (q, k, v, mask)]
-        out, p = attention(*wide, scale, causal)
-        return out.astype(q.dtype), p.astype(q.dtype)
+        half = q.dtype
+        if mask is not None and mask.dtype.kind != "b":
+            mask = mask.astype(F32)
+        out, p = attention(q.astype(F32), k.astype(F32), v.astype(F32), mask, scale, causal)
+        return out.astype(half), p.astype(half)
     p = np.matmul(q * q.dtype.type(scale), k.swapaxes(-1, -2))
     if mask is not None:
         if mask.dtype.kind == "b":
@@ -38,14 +41,17 @@ def attention(
             p += mask
     elif causal:
         np.copyto(p, -np.inf, where=later(*p.shape[-2:]))
-    softmax_rows(p, mask is not None)
+    p = softmax_rows(p, mask is not None)
     return np.matmul(p, v), p
 
 
-def softmax_rows(p: Array, guarded: bool) -> None:
-    """Softmax along the last dim in place; guarded: a row of -inf becomes zeros."""
+def softmax_rows(p: Array, guarded: bool) -> Array:
+    """Softmax along the last dim, perhaps in place; guarded: a row of -inf becomes zeros."""
     if not p.shape[-1]:
-        return
+        return p
+    made = plain_exp(p, p.ndim - 1, 50.0)
+    if made is not None:
+        return np.divide(made[0], made[1], made[0])
     top = np.maximum.reduce(p, -1, keepdims=True)
     if guarded:
         np.copyto(top, 0, where=np.isneginf(top))
@@ -55,6 +61,7 @@ def softmax_rows(p: Array, guarded: bool) -> None:
     if guarded:
         np.copyto(total, 1, where=total == 0)
     p /= total
+    return p
 
 
 def attention_backward(
@@ -65,9 +72,10 @@ def attention_backward(
     With P the softmax: dV = P^T G, dS = P (G V^T - sum of G O along rows), and from dS those of q, k.
     """
     if q.dtype.char in _SLOW:
-        wide = [a.astype(F32) for a in (g, q, k, v, out, p)]
-        made = attention_backward(*wide, scale, need)
-        return tuple([None if a is None else a.astype(q.dtype) for a in made])
+        half = q.dtype
+        g, q, k, v, out, p = (a.astype(F32) for a in (g, q, k, v, out, p))
+        made = attention_backward(g, q, k, v, out, p, scale, need)
+        return tuple([None if a is None else a.astype(half) for a in made])
     gq = gk = gv = None
     if need[2]:
         gv = np.matmul(p.swapaxes(-1, -2), g)

@@ -87,7 +87,9 @@ class _Plan:
     def empty_input(self, n: int, size: Ints, dtype: Any) -> Array:
         """Zeros in the form of `arranged`."""
         size = tuple([m + 2 * p for m, p in zip(size, self.padding, strict=True)])
-        return np.zeros((self.channels, *size, n) if self.last else (self.channels, n, *size), dtype)
+        return np.zeros(
+            (self.channels, *size, n) if self.last else (self.channels, n, *size), dtype
+        )
 
     def inner(self, wide: Array, size: Ints) -> Array:
         """What of an arranged block is not padding."""
@@ -134,9 +136,7 @@ def _plan(
     x: Array, kernel: Ints, outputs: int, out: Ints, stride: Ints, padding: Ints, dilation: Ints,
     groups: int,
 ) -> _Plan:  # fmt: skip
-    return _Plan(
-        x.shape[0], x.shape[1], outputs, kernel, out, stride, padding, dilation, groups
-    )
+    return _Plan(x.shape[0], x.shape[1], outputs, kernel, out, stride, padding, dilation, groups)
 
 
 def _is_product(kernel: Ints, stride: Ints, padding: Ints, groups: int, n: int, out: Ints) -> bool:
@@ -175,7 +175,9 @@ def convolve(
         for c in range(0, groups, few):
             a, b = slice(c, c + few), slice(c * each, (c + few) * each)
             part = None if z is None else z[b]
-            result[:, b] = convolve(x[:, a], y[b], part, stride, padding, dilation, min(few, groups - c))
+            result[:, b] = convolve(
+                x[:, a], y[b], part, stride, padding, dilation, min(few, groups - c)
+            )
         return result
     plan = _plan(x, kernel, o, out, stride, padding, dilation, groups)
     w = y.reshape(groups, o // groups, -1)
@@ -212,7 +214,9 @@ def transposed(
     if not u.size or not y.size:
         result = np.zeros((n, channels, *size), u.dtype)
     elif _is_product(kernel, stride, padding, groups, n, out):
-        result = np.matmul(y.reshape(o, channels).T, u.reshape(n, o, -1)).reshape(n, channels, *size)
+        result = np.matmul(y.reshape(o, channels).T, u.reshape(n, o, -1)).reshape(
+            n, channels, *size
+        )
     else:
         mirror = _mirrored(out, size, kernel, stride, padding, dilation, o, channels, groups)
         if mirror is not None:
@@ -277,7 +281,9 @@ def _spread(plan: _Plan, w: Array, u: Array, result: Array) -> None:
             windows[(slice(None), *at)] += columns[(slice(None), *at)]
     inner = plan.inner(wide, size)
     last = inner.ndim - 1
-    result[...] = inner.transpose((last, *range(last)) if plan.last else (1, 0, *range(2, last + 1)))
+    result[...] = inner.transpose(
+        (last, *range(last)) if plan.last else (1, 0, *range(2, last + 1))
+    )
 
 
 @_half

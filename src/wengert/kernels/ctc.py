@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .linalg import F32, _SLOW
+from .linalg import _SLOW, F32
 
 Array = Any
 
@@ -31,27 +31,35 @@ def emissions(x: Array, labels: Array) -> Array:
     return np.take_along_axis(x, labels[None], 2)
 
 
-def _log_sum(a: Array, b: Array, c: Array, room: Array) -> Array:
-    """log(e^a + e^b + e^c) in `room`, -inf where all three are."""
-    top = np.maximum(a, b, room)
-    np.maximum(top, c, top)
-    safe = np.where(np.isneginf(top), top.dtype.type(0), top)
-    total = np.exp(a - safe)
-    total += np.exp(b - safe)
-    total += np.exp(c - safe)
-    np.log(total, total)
-    return np.add(total, safe, room)
+_LOW = -1e30  # below every log-probability that counts: taking it off keeps -inf apart from nan
 
 
-def _shifted(a: Array, by: int, room: Array) -> Array:
-    """a moved along the states, -inf coming in."""
-    if by > 0:
-        room[:, :by] = -np.inf
-        room[:, by:] = a[:, : a.shape[1] - by]
-    else:
-        room[:, by:] = -np.inf
-        room[:, :by] = a[:, -by:]
-    return room
+class _Steps:
+    """log(e^a + e^b + e^c) of a row of states, the one before and, where allowed, the one before that.
+
+    Rows are in arrays with two more states, of -inf, at the side that the neighbours are on.
+    """
+
+    def __init__(self, shape: tuple, closed: Array, d: Any) -> None:
+        self.three = np.empty((3, *shape), d)
+        self.top = np.empty(shape, d)
+        self.low = np.full(shape, _LOW, d)
+        self.closed = np.where(closed, -np.inf, 0.0).astype(d)
+
+    def add(self, a: Array, b: Array, c: Array, out: Array) -> None:
+        """Write the sum to `out`."""
+        three, top = self.three, self.top
+        np.add(c, self.closed, three[2])
+        np.maximum(a, b, out=top)
+        np.maximum(top, three[2], out=top)
+        np.maximum(top, self.low, out=top)
+        np.subtract(a, top, three[0])
+        np.subtract(b, top, three[1])
+        np.subtract(three[2], top, three[2])
+        np.exp(three, three)
+        np.add.reduce(three, 0, None, out)
+        np.log(out, out)
+        np.add(out, top, out)
 
 
 def ctc(x: Array, y: Array, steps: tuple, sizes: tuple, blank: int) -> tuple[Array, Array]:
@@ -65,19 +73,16 @@ def ctc(x: Array, y: Array, steps: tuple, sizes: tuple, blank: int) -> tuple[Arr
     labels, skip = states(y, blank)
     e = emissions(x, labels)
     time, n, width = e.shape
-    alpha = np.full(e.shape, -np.inf, x.dtype)
+    wide = np.full((time, n, width + 2), -np.inf, x.dtype)
+    alpha = wide[:, :, 2:]
     if time:
         alpha[0, :, :1] = e[0, :, :1]
         some = np.array(sizes) > 0
         alpha[0, some, 1:2] = e[0, some, 1:2]
-    one, two = np.empty((n, width), x.dtype), np.empty((n, width), x.dtype)
-    no_skip = np.logical_not(skip)
+    step = _Steps((n, width), np.logical_not(skip), x.dtype)
     for t in range(1, time):
-        a = alpha[t - 1]
-        _shifted(a, 1, one)
-        _shifted(a, min(2, width), two)
-        np.copyto(two, -np.inf, where=no_skip)
-        out = _log_sum(a, one, two, alpha[t])
+        a, out = wide[t - 1], alpha[t]
+        step.add(a[:, 2:], a[:, 1:-1], a[:, :-2], out)
         out += e[t]
     return np.negative(_ends(alpha, steps, sizes)), alpha
 
@@ -103,39 +108,37 @@ def ctc_backward(
     The term e^x stands for the normalisation of x: rows of log_softmax have the sum 1.
     """
     if x.dtype.char in _SLOW:
-        wide = [a.astype(F32) if a.dtype.kind == "f" else a for a in (g, x, y, loss, alpha)]
-        return ctc_backward(*wide, steps, sizes, blank, zero_infinity).astype(x.dtype)
+        half = x.dtype
+        g, x, loss = (a.astype(F32) for a in (g, x, loss))
+        out = ctc_backward(g, x, y, loss, alpha, steps, sizes, blank, zero_infinity)
+        return out.astype(half)
     labels, skip = states(y, blank)
     e = emissions(x, labels)
     time, n, width = e.shape
     last, end = np.array(steps) - 1, 2 * np.array(sizes)
     rows = np.arange(n)
-    start = np.full((n, width), -np.inf, x.dtype)
-    start[rows, end] = 0
-    start[rows[end > 0], end[end > 0] - 1] = 0
-    leave = np.ones_like(skip)  # a skip into a state is a skip out of the one two before
-    leave[:, : max(width - 2, 0)] = np.logical_not(skip[:, 2:])
-    one, two = np.empty((n, width), x.dtype), np.empty((n, width), x.dtype)
-    beta = np.full((n, width), -np.inf, x.dtype)  # without the emission at its own time
-    out = np.exp(x)
-    shift = loss[:, None]
-    with_emission = np.empty((n, width), x.dtype)
+    closed = np.ones_like(skip)  # a skip into a state is a skip out of the one two before
+    closed[:, : max(width - 2, 0)] = np.logical_not(skip[:, 2:])
+    wide = np.full((time, n, width + 2), -np.inf, x.dtype)
+    beta = wide[:, :, :width]  # without the emission at its own time
+    step = _Steps((n, width), closed, x.dtype)
+    ahead = np.full((n, width + 2), -np.inf, x.dtype)
     for t in range(time - 1, -1, -1):
         if t < time - 1:
-            np.add(beta, e[t + 1], with_emission)
-            _shifted(with_emission, -1, one)
-            _shifted(with_emission, -min(2, width), two)
-            np.copyto(two, -np.inf, where=leave)
-            beta = _log_sum(with_emission, one, two, np.empty_like(beta))
-        ends = last == t
-        if ends.any():
-            beta[ends] = start[ends]
-        p = np.exp(alpha[t] + beta + shift)  # how probable each state is
-        out[t, :, blank] -= np.add.reduce(p[:, 0::2], 1)
-        for s in range(1, width, 2):
-            out[t, rows, labels[:, s]] -= p[:, s]
-    out[np.arange(time)[:, None] > last] = 0
+            np.add(beta[t + 1], e[t + 1], ahead[:, :width])
+            step.add(ahead[:, :width], ahead[:, 1:-1], ahead[:, 2:], beta[t])
+        for k in rows[last == t]:
+            beta[t, k] = -np.inf
+            beta[t, k, max(end[k] - 1, 0) : end[k] + 1] = 0
+    p = np.add(alpha, beta)
+    p += loss[:, None]
+    np.exp(p, p)  # how probable each state is at each time
+    out = np.exp(x)
+    out[:, :, blank] -= np.add.reduce(p[:, :, 0::2], 2)
+    for s in range(1, width, 2):
+        out[:, rows, labels[:, s]] -= p[:, :, s]
+    impossible = np.isposinf(loss)
+    out[:, impossible] = 0 if zero_infinity else np.nan
     out *= g[:, None]
-    if zero_infinity:
-        out[:, np.isposinf(loss)] = 0
+    out[np.arange(time)[:, None] > last] = 0
     return out

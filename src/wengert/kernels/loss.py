@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -132,13 +133,24 @@ def bce_with_logits_slope(x: Array, y: Array) -> Array:
 
 
 # ---------------------------------------------------------------- the true class
+@lru_cache(maxsize=64)
+def _numbered(n: int) -> Array:
+    return np.arange(n)
+
+
+def _largest(y: Array) -> Any:
+    if y.size < 1024:  # argmax has less to set up
+        return y.item(y.argmax())
+    return np.maximum.reduce(y, None)
+
+
 def _picking(x_shape: tuple, y: Array, ignore_index: int) -> tuple[Any, Array | None]:
     """The index of the true class of every sample, and which samples count (None: all)."""
     classes = x_shape[1 if len(x_shape) > 1 else 0]
     if y.dtype.kind != "i" or y.itemsize != 8:
         y = y.astype(np.int64)
     valid = None
-    if y.size and np.maximum.reduce(y.view(np.uint64), None) >= classes:  # negative ones are huge
+    if y.size and _largest(y.view(np.uint64)) >= classes:  # negative ones are huge
         valid = y != ignore_index
         wrong = valid & ((y < 0) | (y >= classes))
         if wrong.any():
@@ -152,7 +164,7 @@ def _picking(x_shape: tuple, y: Array, ignore_index: int) -> tuple[Any, Array | 
     if len(x_shape) == 1:
         return (y.reshape(()),), None if valid is None else valid.reshape(())
     if len(x_shape) == 2:
-        return (np.arange(x_shape[0]), y), valid
+        return (_numbered(x_shape[0]), y), valid
     grid = np.ogrid[tuple(slice(n) for n in y.shape)]
     return (grid[0], y, *grid[1:]), valid
 

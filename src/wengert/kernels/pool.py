@@ -24,12 +24,16 @@ _BLOCK = 1 << 17  # places of a block
 class Windows:
     """Windows over the last dims: their kernel, stride, padding in front, dilation and number."""
 
-    def __init__(self, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints, out: Ints) -> None:
+    def __init__(
+        self, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints, out: Ints
+    ) -> None:
         self.kernel, self.stride, self.padding = kernel, stride, padding
         self.dilation, self.out = dilation, out
         self.dims = len(kernel)
         self.taps = math.prod(kernel)
-        self.apart = all(s >= d * (k - 1) + 1 for k, s, d in zip(kernel, stride, dilation, strict=True))
+        self.apart = all(
+            s >= d * (k - 1) + 1 for k, s, d in zip(kernel, stride, dilation, strict=True)
+        )
         self.tap_type = np.dtype(np.uint8 if self.taps <= 256 else np.int32)
 
     def wide_size(self, size: Ints) -> Ints:
@@ -122,9 +126,9 @@ def _largest(w: Windows, x: Array, best: Array, taps: Array) -> None:
             best[...] = values
             continue
         np.greater(values, best, chosen)
-        np.maximum(values, best, best)
+        np.maximum(values, best, out=best)
         np.multiply(chosen, w.tap_type.type(k), number)
-        np.maximum(taps, number, taps)  # a later tap has a larger number
+        np.maximum(taps, number, out=taps)  # a later tap has a larger number
     if best.dtype.kind == "f" and best.size and np.isnan(np.max(best)):
         for k, values in enumerate(w.views(wide)):  # the last nan of a window
             taps[np.isnan(values)] = k
@@ -241,7 +245,9 @@ def fractional_starts(sample: Array, n: int, out: int, kernel: int) -> Array:
     if out > 1:
         a = sample.dtype.type(last) / sample.dtype.type(out - 1)
         i = np.arange(out - 1, dtype=sample.dtype)
-        starts[..., :-1] = ((sample[..., None] + i) * a).astype(np.int64) - (sample[..., None] * a).astype(np.int64)
+        starts[..., :-1] = ((sample[..., None] + i) * a).astype(np.int64) - (
+            sample[..., None] * a
+        ).astype(np.int64)
     if out:
         starts[..., -1] = last
     return starts

@@ -68,7 +68,11 @@ def _before(outs: list, first: Array) -> list:
     h, made = first[: len(outs[0])], []
     for out in outs:
         if len(out) != len(h):
-            h = h[: len(out)] if len(out) < len(h) else np.concatenate([h, first[len(h) : len(out)]])
+            h = (
+                h[: len(out)]
+                if len(out) < len(h)
+                else np.concatenate([h, first[len(h) : len(out)]])
+            )
         made.append(h)
         h = out
     return made
@@ -135,7 +139,7 @@ def rnn(
         part = room[: len(a)]
         np.dot(h, wt, part)
         np.add(a, part, a)
-        h = np.maximum(a, zero, a) if relu else np.tanh(a, a)
+        h = np.maximum(a, zero, out=a) if relu else np.tanh(a, a)
     last[: len(h)] = h
     return _shaped(out, x), last
 
@@ -256,7 +260,7 @@ def _lstm_slopes(a: Array, c: Array, t: Array, d: Array, k: Array) -> None:
     They go to d, and the slope of h by c to k.
     """
     m = c.shape[-1]
-    i, f, g, o = (a[:, j * m : (j + 1) * m] for j in range(4))
+    i, _, g, o = (a[:, j * m : (j + 1) * m] for j in range(4))
     np.subtract(1, a, d)
     d *= a
     d[:, :m] *= g
@@ -282,17 +286,17 @@ def lstm_backward(
     n = len(x2)
     gates, cs, ts = _parts(kept, n, hidden)
     d = np.empty_like(gates)
-    dhs = None if wr is None else np.empty((n, width), x.dtype)
+    dhs: Any = None if wr is None else np.empty((n, width), x.dtype)
     slopes = np.empty_like(cs)
     a_list, c_list, d_list, k_list = (
         _steps(v, sizes, count, reverse) for v in (gates, cs, d, slopes)
     )
     c_before = _before(c_list, c)
-    g_list = [None] * count if gs[0] is None else _steps(gs[0].reshape(n, width), sizes, count, reverse)
-    dh_list = [None] * count if dhs is None else _steps(dhs, sizes, count, reverse)
-    last, last_c = (
-        np.zeros_like(s) if g is None else g for s, g in ((h, gs[1]), (c, gs[2]))
+    g_list = (
+        [None] * count if gs[0] is None else _steps(gs[0].reshape(n, width), sizes, count, reverse)
     )
+    dh_list = [None] * count if dhs is None else _steps(dhs, sizes, count, reverse)
+    last, last_c = (np.zeros_like(s) if g is None else g for s, g in ((h, gs[1]), (c, gs[2])))
     first, first_c = np.empty_like(h), np.empty_like(c)
     b = len(a_list[-1])
     dh, dc = last[:b], last_c[:b].copy()
@@ -354,13 +358,16 @@ def gru(
     n = len(x2)
     two = 2 * hidden
     kept = np.empty(4 * n * hidden, x.dtype)
-    gates, ms = kept[: 3 * n * hidden].reshape(n, 3 * hidden), kept[3 * n * hidden :].reshape(n, hidden)
+    gates, ms = (
+        kept[: 3 * n * hidden].reshape(n, 3 * hidden),
+        kept[3 * n * hidden :].reshape(n, hidden),
+    )
     out = np.empty((n, hidden), x.dtype)
     factor, _ = _halves(3, 2, hidden, x.dtype)
     half = factor[0]
     np.dot(x2, (wi * factor[:, None]).T, gates)
     b_n = None
-    if bi is not None:
+    if bi is not None and bh is not None:
         b = bi * factor
         b[:two] += bh[:two] * half
         gates += b
@@ -427,11 +434,16 @@ def gru_backward(
     x2 = x.reshape(-1, x.shape[-1])
     n = len(x2)
     two = 2 * hidden
-    gates, ms = kept[: 3 * n * hidden].reshape(n, 3 * hidden), kept[3 * n * hidden :].reshape(n, hidden)
+    gates, ms = (
+        kept[: 3 * n * hidden].reshape(n, 3 * hidden),
+        kept[3 * n * hidden :].reshape(n, hidden),
+    )
     d, k = np.empty_like(gates), np.empty_like(ms)
     a_list, d_list, k_list = (_steps(v, sizes, count, reverse) for v in (gates, d, k))
     before = _before(_steps(out.reshape(n, hidden), sizes, count, reverse), h)
-    g_list = [None] * count if gs[0] is None else _steps(gs[0].reshape(n, hidden), sizes, count, reverse)
+    g_list = (
+        [None] * count if gs[0] is None else _steps(gs[0].reshape(n, hidden), sizes, count, reverse)
+    )
     last = np.zeros_like(h) if gs[1] is None else gs[1]
     first = np.empty_like(h)
     dh = last[: len(a_list[-1])]

@@ -8,7 +8,6 @@ as pieces: result[rows] += weight * x[columns], with rows and columns slices whe
 
 from __future__ import annotations
 
-import math
 from functools import lru_cache
 from typing import Any
 
@@ -29,7 +28,7 @@ class Band:
         self._transposed: Band | None = None
 
     @property
-    def T(self) -> Band:  # noqa: N802 (NumPy's name)
+    def T(self) -> Band:
         """The transpose."""
         if self._transposed is None:
             r, c, v = self._entries
@@ -100,7 +99,12 @@ def _runs(r: Array, c: Array) -> list[slice]:
         stop = start + 1
         if stop < len(r):
             dr, dc = r[stop] - r[start], c[stop] - c[start]
-            while stop < len(r) and dc > 0 and r[stop] - r[stop - 1] == dr and c[stop] - c[stop - 1] == dc:
+            while (
+                stop < len(r)
+                and dc > 0
+                and r[stop] - r[stop - 1] == dr
+                and c[stop] - c[stop - 1] == dc
+            ):
                 stop += 1
         cuts.append(slice(start, stop))
         if len(cuts) > _FEW:
@@ -166,7 +170,9 @@ def average(
     return from_entries(out, n, r, c, (1 / size)[r] if divide else np.ones(len(r)))
 
 
-def window_sizes(n: int, out: int, kernel: int, stride: int, padding: int, count_padding: bool) -> Array:
+def window_sizes(
+    n: int, out: int, kernel: int, stride: int, padding: int, count_padding: bool
+) -> Array:
     """How many elements every window has."""
     start = np.arange(out) * stride - padding
     end = np.minimum(start + kernel, n + padding)

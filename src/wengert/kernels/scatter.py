@@ -13,10 +13,10 @@ import numpy as np
 
 from .dims import count, shown
 from .layouts import packed
+from .rows import as_rows, combine_rows
 
 ndarray = np.ndarray
 _FLOAT16 = np.dtype("f2")
-_CHUNK = 1 << 20  # how many flat positions are made at a time
 
 
 # ------------------------------------------------------------------- bounds
@@ -26,6 +26,8 @@ def check_bounds(
     """Raise `message(i)` for the first index outside 0..n-1 (from -n where `negative`)."""
     if index.size == 0:
         return
+    if 0 in index.strides:  # look at an expanded index once
+        index = index[tuple([slice(0, 1) if s == 0 else slice(None) for s in index.strides])]
     low = -n if negative else 0
     if not negative and index.dtype == np.int64:
         if index.view(np.uint64).max() < n:  # a negative index is a very large one
@@ -106,65 +108,8 @@ def index_backward(g: ndarray, y: ndarray, shape: tuple[Any, ...], dims: tuple[A
 
 
 def add_rows(out: ndarray, dim: int, at: ndarray, rows: ndarray) -> None:
-    """out[.., at[k], ..] += rows[.., k, ..] for every k; `out` is contiguous.
-
-    `at` is checked and not negative. Three ways, each the fastest where duplicates are few, many
-    and long, or in between (a third to a half of the time of `np.add.at` over rows).
-    """
-    n, size = out.shape[dim], at.size
-    if out.size == n:
-        np.add.at(out.reshape(-1), at, rows.reshape(-1).astype(out.dtype, copy=False))
-        return
-    width = out.size // n if n else 0
-    if size * width > 5000 * n:
-        _add_groups(out, dim, at, rows)
-    elif size <= 2 * n:
-        _add_rounds(out, dim, at, rows)
-    else:
-        _add_flat(out, dim, at, rows)
-
-
-def _add_groups(out: ndarray, dim: int, at: ndarray, rows: ndarray) -> None:
-    """Sort the rows by index and sum every group."""
-    lead: tuple[Any, ...] = (slice(None),) * dim
-    counts = np.bincount(at, minlength=out.shape[dim])
-    ends = np.cumsum(counts)
-    ordered = rows.take(np.argsort(at, kind="stable"), dim)
-    for k in np.flatnonzero(counts):
-        group = slice(ends[k] - counts[k], ends[k])
-        out[(*lead, k)] += np.add.reduce(ordered[(*lead, group)], dim)
-
-
-def _add_rounds(out: ndarray, dim: int, at: ndarray, rows: ndarray) -> None:
-    """Add all first occurrences of an index at once, then all second ones; the rest flat."""
-    lead: tuple[Any, ...] = (slice(None),) * dim
-    mark = np.empty(out.shape[dim], np.intp)
-    left = np.arange(at.size)
-    for _ in range(3):
-        here = at[left]
-        mark[here[::-1]] = left[::-1]  # the last write wins: the first occurrence
-        first = mark[here] == left
-        if first.all():
-            out[(*lead, here)] += rows if left.size == at.size else rows[(*lead, left)]
-            return
-        now = left[first]
-        out[(*lead, at[now])] += rows[(*lead, now)]
-        left = left[~first]
-    if left.size:
-        _add_flat(out, dim, at[left], rows[(*lead, left)])
-
-
-def _add_flat(out: ndarray, dim: int, at: ndarray, rows: ndarray) -> None:
-    """Add element by element at flat positions, which `np.add.at` is fast for."""
-    n, lead = out.shape[dim], (slice(None),) * dim
-    outer, inner = count(out.shape[:dim]), count(out.shape[dim + 1 :])
-    flat = out.reshape(-1)
-    block = np.arange(inner)[None, :] + (np.arange(outer) * (n * inner))[:, None]
-    step = max(1, _CHUNK // max(block.size, 1))
-    for k in range(0, at.size, step):
-        where = block[:, None, :] + (at[k : k + step] * inner)[None, :, None]
-        part = rows[(*lead, slice(k, k + step))]
-        np.add.at(flat, where.reshape(-1), part.reshape(-1).astype(out.dtype, copy=False))
+    """out[.., at[k], ..] += rows[.., k, ..] for every k; `at` is checked and not negative."""
+    combine_rows(out, dim, at, rows)
 
 
 def put(
@@ -236,28 +181,41 @@ def gather(x: ndarray, index: ndarray, dim: int) -> ndarray:
         return x.reshape(1).take(index)
     if index.ndim == 0 or index.size == 0:
         return x.reshape(-1).take(index)
+    at = as_rows(index, dim)
+    if at is not None:
+        return x[_inside(index, dim)].take(at, dim)
     if x.flags.c_contiguous:
         return x.reshape(-1).take(along(index, x.shape, dim))
     return packed(x[_places(index, x.shape, dim)])
 
 
+def _inside(index: ndarray, dim: int) -> tuple[Any, ...]:
+    """Return the key of the part, whole along `dim`, that an index can reach."""
+    return tuple([slice(None) if k == dim else slice(0, n) for k, n in enumerate(index.shape)])
+
+
 def gather_backward(g: ndarray, index: ndarray, dim: int, shape: tuple[Any, ...]) -> ndarray:
     """Add `g` up at the places it was gathered from."""
     out = np.zeros(shape, np.float32 if g.dtype == _FLOAT16 else g.dtype)
-    _add_along(out, g, index, dim)
+    combine_along(out, g, index, dim)
     return out.astype(g.dtype, copy=False)
 
 
-def _add_along(out: ndarray, g: ndarray, index: ndarray, dim: int) -> None:
+def combine_along(out: ndarray, g: ndarray, index: ndarray, dim: int, ufunc: Any = np.add) -> None:
+    """out = ufunc(out, g) at the places that `index` names along `dim`; `out` is contiguous."""
     flat = out.reshape(-1)
     if out.ndim == 0 or index.ndim == 0 or index.size == 0:
-        np.add.at(flat, index.reshape(-1), g.reshape(-1))
+        ufunc.at(flat, index.reshape(-1), g.reshape(-1))
+        return
+    rows = as_rows(index, dim)
+    if rows is not None:
+        combine_rows(out[_inside(index, dim)], dim, rows, g, ufunc)
         return
     at = along(index, out.shape, dim)
     if index.shape[dim] == 1:  # nothing can meet: the max of a row, the label of an item
-        flat[at] += g
+        flat[at] = ufunc(flat[at], g)
     else:
-        np.add.at(flat, at.reshape(-1), g.reshape(-1).astype(out.dtype, copy=False))
+        ufunc.at(flat, at.reshape(-1), g.reshape(-1).astype(out.dtype, copy=False))
 
 
 def scatter(x: ndarray, src: Any, index: ndarray, dim: int) -> ndarray:
@@ -271,7 +229,7 @@ def scatter_add(x: ndarray, src: ndarray, index: ndarray, dim: int) -> ndarray:
     """Return a copy of x with `src` added along `dim` at `index`."""
     half = x.dtype == _FLOAT16
     out = np.array(x, np.float32 if half else None, order="C")
-    _add_along(out, src, index, dim)
+    combine_along(out, src, index, dim)
     return out.astype(x.dtype) if half else out
 
 
@@ -298,16 +256,19 @@ def scatter_reduce(
         out = scatter_add(base, src, index, dim)
         if reduce == "sum":
             return out
-        n = scatter_count(x, index, dim, include_self).astype(np.intp)
-        return (out // n if x.dtype.kind in "iu" else out / n).astype(x.dtype)
+        n = scatter_count(x, index, dim, include_self)
+        return (out // n if x.dtype.kind in "iu" else out / n).astype(x.dtype, copy=False)
     out = np.array(x, order="C") if include_self else scatter(x, _identity(reduce, x.dtype), index, dim)
-    at = _flat(index, x.shape, dim)
-    _REDUCE[reduce].at(out.reshape(-1), at.reshape(-1), src.reshape(-1))
+    combine_along(out, src, index, dim, _REDUCE[reduce])
     return out
 
 
 def scatter_count(x: ndarray, index: ndarray, dim: int, include_self: bool) -> ndarray:
     """Return how many values meet at every place, in x's dtype; 1 where none does."""
+    rows = as_rows(index, dim)
+    if rows is not None and index.shape[:dim] + index.shape[dim + 1 :] == x.shape[:dim] + x.shape[dim + 1 :]:
+        met = np.maximum(np.bincount(rows, minlength=x.shape[dim]) + int(include_self), 1).astype(x.dtype)
+        return np.broadcast_to(met.reshape((-1,) + (1,) * (x.ndim - 1 - dim)), x.shape)
     n = np.full(x.shape, int(include_self), np.intp)
     flat = n.reshape(-1)
     at = _flat(index, x.shape, dim)

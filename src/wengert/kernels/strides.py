@@ -117,17 +117,23 @@ def restride(g: ndarray, source: tuple[Any, ...], target: tuple[Any, ...], share
     sees several times are divided by how often, as PyTorch does for inputs that overlap: this is
     the transpose of `as_strided` from `target` to `source`, and as_strided itself the other way.
     """
-    into, read = positions(*source), positions(*target)
-    low = min(int(into.min(initial=0)), int(read.min(initial=0)))
-    into, read = into - low, read - low
-    length = 1 + max(int(into.max(initial=-1)), int(read.max(initial=-1)))
-    seen = np.bincount((into if share == source else read).reshape(-1), minlength=length)
-    storage = np.zeros(length, g.dtype)
+    into, read, seen = storage_plan(source, target, share)
+    storage = np.zeros(len(seen), g.dtype)
     if share == source:
         g = g / seen[into].astype(g.real.dtype)
     np.add.at(storage, into.reshape(-1), g.reshape(-1))
     out = storage[read]
     return out / seen[read].astype(g.real.dtype) if share == target else out
+
+
+def storage_plan(source: tuple[Any, ...], target: tuple[Any, ...], share: Any) -> tuple[Any, Any, Any]:
+    """Return the positions in a storage of two geometries, and how often `share` sees each position."""
+    into, read = positions(*source), positions(*target)
+    low = min(int(into.min(initial=0)), int(read.min(initial=0)))
+    into, read = into - low, read - low
+    length = 1 + max(int(into.max(initial=-1)), int(read.max(initial=-1)))
+    seen = np.bincount((into if share == source else read).reshape(-1), minlength=length)
+    return into, read, seen
 
 
 def windows(x: ndarray, dim: int, size: int, step: int) -> ndarray:

@@ -6,6 +6,7 @@ Layer 0: arrays only.
 
 from __future__ import annotations
 
+import itertools
 import math
 import struct
 from collections.abc import Callable
@@ -16,11 +17,13 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 Size = int | tuple[int, ...]
+Snapshot = tuple[tuple[int, float | None], int, bool, Any]  # when, seed, fresh, the twister's own
 
 FRESH_SEED = 67280421310721  # of a new torch.Generator()
 STATE_SIZE = 5056
 
 CHUNK = 1 << 15  # elements made at a time: temporaries stay in cache
+_tick = itertools.count(1).__next__  # dates states, so that equal dates are equal states
 _FEW = 1 << 11  # below this many words, random_raw beats Generator.integers
 
 _F32, _F64 = np.dtype(np.float32), np.dtype(np.float64)
@@ -36,8 +39,8 @@ class Twister:
     """The state of a generator and its raw streams of words (32, 64 bits) and uniforms (24, 53)."""
 
     __slots__ = (
-        "__weakref__", "_bits", "_fresh", "_integers", "_legacy", "_lock", "_raw", "_seed",
-        "_spare",
+        "__weakref__", "_bits", "_fresh", "_integers", "_kept", "_legacy", "_lock", "_moved",
+        "_raw", "_seed", "_spare",
     )  # fmt: skip
 
     def __init__(self, seed: int = FRESH_SEED) -> None:
@@ -48,6 +51,7 @@ class Twister:
         self._raw: Any = None
         self._integers: Any = None
         self._legacy: Any = None
+        self._kept: Snapshot | None = None  # the latest snapshot
         self._set_seed(seed)
 
     # ---------------------------------------------------------------- state
@@ -56,6 +60,7 @@ class Twister:
         self._seed = seed & 0xFFFFFFFFFFFFFFFF
         self._spare: float | None = None
         self._fresh = True  # nothing drawn yet: PyTorch writes this into the state bytes
+        self._moved = _tick()  # when words were last drawn
         if self._legacy is not None:
             self._legacy.seed(self._seed & 0xFFFFFFFF)
 
@@ -118,7 +123,32 @@ class Twister:
                 "state": {"key": key, "pos": position},
             }
             self._seed, self._fresh = seed, left == 1 and after == 0
-            self._spare = spare if valid else None
+            self._spare, self._moved = spare if valid else None, _tick()
+
+    def snapshot(self) -> Snapshot:
+        """The state for `restore`; it costs next to nothing as long as nothing is drawn."""
+        with self._lock:
+            now = self._moved, self._spare
+            if self._kept is None or self._kept[0] != now:
+                words = None if self._bits is None else self._bits.state
+                self._kept = now, self._seed, self._fresh, words
+            return self._kept
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Continue from a snapshot, of this or of another generator."""
+        now, seed, fresh, words = snapshot
+        with self._lock:
+            if now == (self._moved, self._spare):
+                return
+            if words is None:  # nothing had ever been drawn
+                self._set_seed(seed)
+            else:
+                if self._bits is None:
+                    self._open()
+                self._bits.state = words
+            self._seed, self._fresh = seed, fresh
+            self._moved, self._spare = now
+            self._kept = snapshot
 
     # --------------------------------------------------------------- streams
 
@@ -128,6 +158,7 @@ class Twister:
             self._open()
         if n:
             self._fresh = False
+            self._moved = _tick()
         if n < _FEW:
             return self._raw(n)
         # The full range needs no rejection: these are the raw words.
@@ -143,6 +174,7 @@ class Twister:
         if self._raw is None:
             self._open()
         self._fresh = False
+        self._moved = _tick()
         return self._integers(0, 1 << 64, n, np.uint64)
 
     def _masked(self, n: int) -> Array:

@@ -28,6 +28,8 @@ def adaptive_max_pool3d(input: Tensor, output_size: Any, return_indices: _bool =
     """Return the largest elements of windows that share out the last three dims."""
 def adaptive_max_pool3d_with_indices(input: Tensor, output_size: Any, return_indices: _bool = False) -> _tuple[Tensor, Tensor]:
     """Return what `adaptive_max_pool3d` does, and the flat places of the largest elements."""
+def affine_grid(theta: Tensor, size: Any, align_corners: _bool | None = None) -> Tensor:
+    """Return the grid of positions theta (x, y, 1) for images of size (N, C, H, W) [or (N, C, D, H, W)]."""
 def alpha_dropout(input: Tensor, p: _float = 0.5, training: _bool = False, inplace: _bool = False) -> Tensor:
     """Dropout that keeps the mean and variance of selu activations."""
 def avg_pool1d(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: _bool = False, count_include_pad: _bool = True) -> Tensor:
@@ -106,6 +108,8 @@ def gelu(input: Tensor, approximate: _str = 'none') -> Tensor:
     """Return x times the normal distribution function of x; "tanh" approximates it."""
 def glu(input: Tensor, dim: _int = -1) -> Tensor:
     """Split into halves a, b along a dim and return a * sigmoid(b)."""
+def grid_sample(input: Tensor, grid: Tensor, mode: _str = 'bilinear', padding_mode: _str = 'zeros', align_corners: _bool | None = None) -> Tensor:
+    """Sample images (N, C, H, W) at positions (N, H', W', 2), volumes (N, C, D, H, W) at (..., 3)."""
 def group_norm(input: Tensor, num_groups: _int, weight: Tensor | None = None, bias: Tensor | None = None, eps: _float = 1e-05) -> Tensor:
     """Normalise over groups of channels (dim 1) and all dims after; then scale and shift channels."""
 def gumbel_softmax(logits: Tensor, tau: _float = 1, hard: _bool = False, eps: _float = 1e-10, dim: _int = -1) -> Tensor:
@@ -140,6 +144,8 @@ def leaky_relu_(input: Tensor, negative_slope: _float = 0.01) -> Tensor:
     """In-place form of `leaky_relu`."""
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Return input @ weight.T + bias: (..., k), (n, k), (n,) -> (..., n)."""
+def linear_cross_entropy(input: Tensor, linear_weight: Tensor, target: Tensor, *, linear_bias: Tensor | None = None, weight: Tensor | None = None, reduction: _str = 'mean', ignore_index: _int | None = None, label_smoothing: _float = 0.0, options: Any = None) -> Tensor:
+    """Return cross_entropy(input W^T + b, target); see there for the other arguments."""
 def local_response_norm(input: Tensor, size: _int, alpha: _float = 0.0001, beta: _float = 0.75, k: _float = 1.0) -> Tensor:
     """Divide (N, C, ...) by (k + alpha * mean of squares over `size` channels around)^beta."""
 def log_softmax(input: Tensor, dim: _int | None = None, _stacklevel: _int = 3, dtype: Any = None) -> Tensor:
@@ -184,6 +190,8 @@ def multilabel_margin_loss(input: Tensor, target: Tensor, size_average: _bool | 
     """Return the sum over true labels t and other classes j of max(0, 1 - (x_t - x_j)) / C."""
 def multilabel_soft_margin_loss(input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: _bool | None = None, reduce: _bool | None = None, reduction: _str = 'mean') -> Tensor:
     """Return the binary cross-entropy of every class's logit, averaged over the last dim."""
+def native_channel_shuffle(input: Tensor, groups: _int) -> Tensor:
+    """Split the channels (dim 1) into groups and interleave these."""
 def nll_loss(input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: _bool | None = None, ignore_index: _int = -100, reduce: _bool | None = None, reduction: _str = 'mean') -> Tensor:
     """Return minus the input at the target's class: the negative log-likelihood of log-probabilities."""
 def normalize(input: Tensor, p: _float = 2.0, dim: Any = 1, eps: _float = 1e-12, *, out: Any = None) -> Tensor:

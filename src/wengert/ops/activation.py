@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core import state
 from ..core.inplace import write
 from ..core.op import TENSORS
 from ..core.registry import public
@@ -17,6 +18,7 @@ from ..kernels.dims import wrap_dim
 from ..kernels.random import default_generator
 from . import curves
 from .checking import check_float, check_tensor
+from .draws import check_randomness, drawn
 
 T: Any = TENSORS
 
@@ -349,12 +351,25 @@ def rrelu(
     check_float(input, "rrelu", "leaky_relu_cpu")
     if not lower <= upper:
         raise RuntimeError("Lower bound should be less than or equal to the upper bound")
+    if state.current_batch() is not None:
+        return _place(inplace, input, curves.rrelu_row, _rrelu_mapped(input, lower, upper, training))
     x = input._array
     if training:
         noise = _rrelu_noise(x, lower, upper)
     else:
         noise = np.where(x > 0, x.dtype.type(1), x.dtype.type((lower + upper) / 2))
     return _place(inplace, input, curves.rrelu_row, wrap(np.asarray(noise)))
+
+
+def _rrelu_mapped(input: Tensor, lower: float, upper: float, training: bool) -> Any:
+    """The factors under vmap: a number is drawn for every element, used or not."""
+    d = input._spec.np
+    slope: Any = wrap(np.asarray((lower + upper) / 2, d))
+    if training:
+        check_randomness()
+        g = default_generator()
+        slope = drawn(tuple(input.shape), lambda size: g.uniform(size, lower, upper, d))
+    return TENSORS.where(TENSORS.gt(input, 0), wrap(np.ones((), d)), slope)
 
 
 public("torch")(rrelu)

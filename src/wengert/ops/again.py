@@ -8,7 +8,6 @@ function written in small ops takes its place.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from ..core.engine import run
 from ..core.state import set_grad_enabled

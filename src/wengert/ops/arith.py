@@ -228,7 +228,7 @@ def _pow_exponent_rule(xp: Any, g: Any, x: Any, y: Any, out: Any) -> Any:
 
 
 utility("real_ge0", lambda y: (y.real if y.dtype.kind == "c" else y) >= 0,
-        lambda y: wrap((y._array.real if y.dtype.is_complex else y._array) >= 0))  # fmt: skip
+        lambda y: (TENSORS.real_part(y) if y.dtype.is_complex else y) >= 0)  # fmt: skip
 
 def _pow_kernel(x: Any, y: Any) -> Any:
     if y.dtype.kind == "i" and np.any(y < 0):  # 1 / x**-y, rounded towards zero

@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from ..core.batching import along, composed, refuse_dynamic, unchanged, with_rank
 from ..core.define import primitive
+from ..core.dual import by_example, innermost
 from ..core.op import TENSORS
 from ..core.registry import public
-from ..core.tensor import Tensor, wrap
+from ..core.tensor import Tensor
 from ..kernels.dims import as_int, as_ints, shown, wrap_dim, wrap_dims
 from ..kernels.layouts import packed
 from .views import clone_op, expand_op, reshape_any, spec_in, unsqueeze_op, view_op
@@ -24,10 +26,16 @@ def _repeat_rule(xp: Any, g: Any, x_spec: Any, reps: tuple[Any, ...]) -> Any:
     return xp.reshape(folded, x_spec.shape)
 
 
-repeat_op = primitive("linear", "repeat(x, *, reps)", lambda x, reps: packed(np.tile(x, reps)), x=_repeat_rule)
+def _repeat_batch(op: Any, xs: list, on: list, params: tuple[Any, ...]) -> Any:
+    (reps,) = params
+    return repeat_op(with_rank(xs[0], True, len(reps)), (1, *reps))
+
+
+repeat_op = primitive("linear", "repeat(x, *, reps)", lambda x, reps: packed(np.tile(x, reps)), x=_repeat_rule,
+                      batch=_repeat_batch)  # fmt: skip
 
 flip_op = primitive("linear", "flip(x, *, dims)", lambda x, dims: np.flip(x, dims).copy("C"),
-                    x=lambda xp, g, dims: xp.flip(g, dims))  # fmt: skip
+                    x=lambda xp, g, dims: xp.flip(g, dims), batch=along("dims"))  # fmt: skip
 
 
 def _roll_kernel(x: np.ndarray, shifts: tuple[Any, ...], dims: tuple[Any, ...] | None) -> np.ndarray:
@@ -41,17 +49,29 @@ def _roll_kernel(x: np.ndarray, shifts: tuple[Any, ...], dims: tuple[Any, ...] |
     return x if x.flags.c_contiguous and x.base is None else x.copy("C")
 
 
-roll_op = primitive("linear", "roll(x, *, shifts, dims)", _roll_kernel,
+_roll_along = along("dims")
+
+
+def _roll_batch(op: Any, xs: list, on: list, params: tuple[Any, ...]) -> Any:
+    shifts, dims = params
+    if dims is not None:
+        return _roll_along(op, xs, on, params)
+    x = xs[0]
+    flat = reshape_any(x, (x.shape[0], x.numel() // max(x.shape[0], 1)))
+    return reshape_any(roll_op(flat, shifts, (1,)), tuple(x.shape))
+
+
+roll_op = primitive("linear", "roll(x, *, shifts, dims)", _roll_kernel, batch=_roll_batch,
                     x=lambda xp, g, shifts, dims: xp.roll(g, tuple([-s for s in shifts]), dims))  # fmt: skip
 
 rot90_op = primitive("linear", "rot90(x, *, k, dims)", lambda x, k, dims: np.rot90(x, k, dims).copy("C"),
-                     x=lambda xp, g, k, dims: xp.rot90(g, -k, dims))  # fmt: skip
+                     x=lambda xp, g, k, dims: xp.rot90(g, -k, dims), batch=along("dims"))  # fmt: skip
 
 tril_op = primitive("linear", "tril(x, *, diagonal)", lambda x, diagonal: packed(np.tril(x, diagonal)),
-                    x=lambda xp, g, diagonal: xp.tril(g, diagonal))  # fmt: skip
+                    x=lambda xp, g, diagonal: xp.tril(g, diagonal), batch=unchanged)  # fmt: skip
 
 triu_op = primitive("linear", "triu(x, *, diagonal)", lambda x, diagonal: packed(np.triu(x, diagonal)),
-                    x=lambda xp, g, diagonal: xp.triu(g, diagonal))  # fmt: skip
+                    x=lambda xp, g, diagonal: xp.triu(g, diagonal), batch=unchanged)  # fmt: skip
 
 
 def _embed_kernel(x: np.ndarray, offset: int, dim1: int, dim2: int) -> np.ndarray:
@@ -71,10 +91,12 @@ def _embed_kernel(x: np.ndarray, offset: int, dim1: int, dim2: int) -> np.ndarra
 
 
 diag_embed_op = primitive("linear", "diag_embed(x, *, offset, dim1, dim2)", _embed_kernel,
+                          batch=along("dim1", "dim2"),
                           x=lambda xp, g, offset, dim1, dim2: xp.diagonal(g, offset, dim1, dim2))  # fmt: skip
 
 diagonal_copy = primitive("linear", "diagonal_copy(x, *, offset)", lambda x, offset: np.diagonal(x, offset).copy(),
                           node="DiagonalBackward0_copy",
+                          batch=composed(lambda xp, x, offset: xp.clone(xp.diagonal(x, offset, 0, 1), "C")),
                           x=lambda xp, g, x_spec, offset:
                               xp.diagonal_backward(g, x_spec.shape, offset, 0, 1))  # fmt: skip
 
@@ -83,6 +105,7 @@ def _trace_kernel(x: np.ndarray) -> Any:
 
 
 trace_op = primitive("linear", "trace(x)", _trace_kernel,
+                     batch=composed(lambda xp, x: xp.sum(xp.diagonal(x, 0, 0, 1), None, False)),
                      x=lambda xp, g, x_spec: xp.diagonal_backward(
                          xp.expand(g, (min(x_spec.shape),)), x_spec.shape, 0, 0, 1))  # fmt: skip
 
@@ -154,6 +177,7 @@ def repeat_interleave(
     if isinstance(repeats, Tensor):
         if repeats._spec.numel != 1 or repeats._spec.ndim != 0:
             return _repeat_each(input, repeats, d)
+        refuse_dynamic("aten::repeat_interleave", repeats)
         repeats = repeats._array.item()
     elif isinstance(repeats, (list, tuple)):
         raise TypeError(
@@ -179,26 +203,27 @@ def _counts(repeats: Tensor) -> np.ndarray:
         raise NotImplementedError(
             f"\"repeat_interleave_cpu\" not implemented for '{s.dtype.scalar_name}'"
         )
-    a = repeats._array
+    a = innermost(repeats)
     if a.size and a.min() < 0:
         raise RuntimeError("repeats can not be negative")
     return a
 
 
 def _spelled_out(repeats: Tensor) -> Tensor:
-    a = _counts(repeats)
-    return wrap(np.repeat(np.arange(a.size), a))
+    _counts(repeats)
+    return by_example(repeats, lambda a: np.repeat(np.arange(a.size), a))
 
 
 def _repeat_each(x: Tensor, repeats: Tensor, d: int) -> Tensor:
     n = x._spec.shape[d] if x._spec.ndim else 1
-    a = _counts(repeats)
-    if a.size not in (1, n):
+    _counts(repeats)
+    size = repeats._spec.numel
+    if size not in (1, n):
         raise RuntimeError(
             "repeats must have the same size as input along dim, but got repeats.size(0) = "
-            f"{a.size} and input.size({d}) = {n}"
+            f"{size} and input.size({d}) = {n}"
         )
-    return TENSORS.index_select(x, wrap(np.repeat(np.arange(n), a)), d)
+    return TENSORS.index_select(x, by_example(repeats, lambda a: np.repeat(np.arange(n), a)), d)
 
 
 # ------------------------------------------------------------------- turning round

@@ -4,6 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..core import registry
+from ..core.op import TABLE
+
+_SPACES = ("torch", "Tensor", "F", "special", "linalg", "xp")
+_PRIVATE = frozenset(  # names in PyTorch's graphs that no public function has
+    "_log_softmax _reshape_alias _softmax _to_copy _unsafe_view convolution detach "
+    "max_pool2d_with_indices native_batch_norm native_dropout native_group_norm native_layer_norm".split()
+)
+
 
 class Name(str):
     """The name of an op; its overloads (`.default`, `.Tensor`, ...) are the name itself.
@@ -24,7 +33,16 @@ class Name(str):
         return f"<op aten.{self}>"
 
 
+def known(name: str) -> bool:
+    """Return True for the name of an op, a function or a method."""
+    return (
+        name in TABLE
+        or name in _PRIVATE
+        or any(name in registry.API[s] or name in registry.late.get(s, ()) for s in _SPACES)
+    )
+
+
 def __getattr__(name: str) -> Any:
-    if name.startswith("__"):
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name.startswith("__") or not known(name):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}: there is no such op")
     return Name(name)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-
 from ..core.define import primitive, utility
 from ..core.op import TENSORS
 from ..core.registry import public
@@ -67,7 +66,7 @@ def _pull_tensors(
 utility(
     "attention_pull",
     lambda g, q, key, v, m, out, scale, causal, need: k.attention_backward(
-        g, q, key, v, *out, scale, need
+        g, q, key, v, out[0], out[1], scale, need
     ),
     _pull_tensors,
 )

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.batching import unchanged
 from ..core.define import plain, primitive
 from ..core.device import as_device, device
 from ..core.layout import check_format, preserve_format
@@ -35,11 +36,11 @@ def _cast(x: np.ndarray, dtype: dtypes.dtype) -> np.ndarray:
 
 
 cast = primitive("linear", "cast(x, *, dtype)", _cast, node="ToCopyBackward0",
-                 batch=lambda op, x, ndim, dtype: op(x, dtype),
+                 batch=unchanged,
                  x=lambda xp, g, x_spec: xp.cast(g, x_spec.dtype))  # fmt: skip
 cast.__doc__ = "Cast to a float or complex dtype; complex to real keeps the real part."
 
-cast_whole = plain("cast_whole(x, *, dtype)", _cast, promote=None)
+cast_whole = plain("cast_whole(x, *, dtype)", _cast, promote=None, batch=unchanged)
 cast_whole.__doc__ = "Cast to bool or an integer dtype: a constant."
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.batching import leading, unchanged
 from ..core.define import elementwise, primitive
 from ..core.registry import public
 from ..core.tensor import Tensor
@@ -33,10 +34,10 @@ def _as_complex(x: np.ndarray) -> np.ndarray:
     return x.view(_COMPLEX[x.dtype]).reshape(x.shape[:-1])
 
 
-view_as_real_op = primitive("linear", "view_as_real(x)", _as_real, view=True,
+view_as_real_op = primitive("linear", "view_as_real(x)", _as_real, view=True, batch=unchanged,
                             x=lambda xp, g: xp.conj(xp.view_as_complex(g)))  # fmt: skip
 
-view_as_complex_op = primitive("linear", "view_as_complex(x)", _as_complex, view=True,
+view_as_complex_op = primitive("linear", "view_as_complex(x)", _as_complex, view=True, batch=unchanged,
                                x=lambda xp, g: xp.view_as_real(xp.conj(g)))  # fmt: skip
 
 conj_op = elementwise("conj(x)", np.conjugate,
@@ -77,7 +78,7 @@ def view_as_complex(input: Tensor) -> Tensor:
         raise RuntimeError("Input tensor must have one or more dimensions")
     if s.shape[-1] != 2:
         raise RuntimeError("Tensor must have a last dimension of size 2")
-    steps = [k // s.np.itemsize for k in input._array.strides] if s.numel else [1]
+    steps = [k // s.np.itemsize for k in input._array.strides] if s.numel and s.plain else [1]
     if steps[-1] != 1:
         raise RuntimeError("Tensor must have a last dimension with stride 1")
     if any(k % 2 and n > 1 for k, n in zip(steps[:-1], s.shape, strict=False)):
@@ -175,7 +176,7 @@ def _make_complex(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 # not elementwise rows: the result has another dtype than the operands
-complex_op = primitive("linear", "complex(x, y)", _make_complex,
+complex_op = primitive("linear", "complex(x, y)", _make_complex, batch=leading,
                        x=lambda xp, g: xp.real_part(g),
                        y=lambda xp, g: xp.real_part(g * 1j))  # fmt: skip
 
@@ -192,7 +193,7 @@ def _polar_jvp(xp: Any, xs: list[Any], ts: list[Any], out: Any, params: tuple[An
 
 polar_op = primitive("opaque", "polar(x, y)", lambda x, y: _make_complex(x * np.cos(y), x * np.sin(y)),
                      x=lambda xp, g, y: xp.real_part(g * xp.complex(xp.cos(y), xp.sin(y))),
-                     y=lambda xp, g, out: xp.real_part(g * (out * 1j)), jvp=_polar_jvp)  # fmt: skip
+                     y=lambda xp, g, out: xp.real_part(g * (out * 1j)), jvp=_polar_jvp, batch=leading)  # fmt: skip
 
 
 def _two_floats(x: Any, y: Any, caller: str) -> None:

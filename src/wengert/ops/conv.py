@@ -22,7 +22,9 @@ def _ints(value: Any, dims: int, name: str, caller: str, least: int) -> tuple[in
     if isinstance(value, str):
         raise TypeError(f"{caller}(): argument '{name}' must be tuple of ints, not str")
     try:
-        sizes = (index(value),) if not isinstance(value, (tuple, list)) else tuple(map(index, value))
+        sizes = (
+            (index(value),) if not isinstance(value, (tuple, list)) else tuple(map(index, value))
+        )
     except TypeError:
         raise TypeError(
             f"{caller}(): argument '{name}' must be tuple of ints, not {type(value).__name__}"
@@ -295,7 +297,16 @@ def conv_transpose1d(
     tensor([[ 1., 10.,  2., 20.]])
     """
     return _conv_transpose(
-        1, "conv_transpose1d", input, weight, bias, stride, padding, output_padding, groups, dilation
+        1,
+        "conv_transpose1d",
+        input,
+        weight,
+        bias,
+        stride,
+        padding,
+        output_padding,
+        groups,
+        dilation,
     )
 
 
@@ -313,7 +324,16 @@ def conv_transpose2d(
               [1., 2., 1.]]]])
     """
     return _conv_transpose(
-        2, "conv_transpose2d", input, weight, bias, stride, padding, output_padding, groups, dilation
+        2,
+        "conv_transpose2d",
+        input,
+        weight,
+        bias,
+        stride,
+        padding,
+        output_padding,
+        groups,
+        dilation,
     )
 
 
@@ -329,7 +349,16 @@ def conv_transpose3d(
     torch.Size([1, 3, 4, 4, 4])
     """
     return _conv_transpose(
-        3, "conv_transpose3d", input, weight, bias, stride, padding, output_padding, groups, dilation
+        3,
+        "conv_transpose3d",
+        input,
+        weight,
+        bias,
+        stride,
+        padding,
+        output_padding,
+        groups,
+        dilation,
     )
 
 
@@ -370,16 +399,14 @@ def conv_tbc(input: Tensor, weight: Tensor, bias: Tensor, pad: int = 0) -> Tenso
     if x.ndim != 3:
         raise RuntimeError("Input must have 3 dims: time, batch, in_channel")
     if w.ndim != 3:
-        raise RuntimeError("Weight tensor must have 3 dims: kernel_width, in_channels, out_channels.")
+        raise RuntimeError(
+            "Weight tensor must have 3 dims: kernel_width, in_channels, out_channels."
+        )
     if b.ndim != 1:
         raise RuntimeError("Bias must be 1-D")
     if x.shape[2] != w.shape[1]:
         raise RuntimeError("Input dim 2 (input channels) is not == dim 1 in the weight tensor")
     if w.shape[2] != b.shape[0]:
         raise RuntimeError("Bias size must equal dim 2 in the weight tensor (output channels)")
-    out = conv1d(
-        T.permute(input, (1, 2, 0)), T.permute(weight, (2, 1, 0)), bias, padding=int(pad)
-    )
+    out = conv1d(T.permute(input, (1, 2, 0)), T.permute(weight, (2, 1, 0)), bias, padding=int(pad))
     return T.permute(out, (2, 0, 1))
-
-

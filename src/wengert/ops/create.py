@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.dual import alike
 from ..core.registry import public
 from ..core.size import size_of
 from ..core.tensor import Tensor
@@ -304,7 +305,7 @@ def empty_like(
     torch.Size([2, 3])
     """
     array = _like("empty_like", input, dtype, layout, device, pin_memory, memory_format)
-    return made(array, requires_grad, "empty_like")
+    return alike(input, made(array, requires_grad, "empty_like"))
 
 
 @public("torch")
@@ -326,7 +327,7 @@ def zeros_like(
     """
     array = _like("zeros_like", input, dtype, layout, device, pin_memory, memory_format)
     array.fill(0)
-    return made(array, requires_grad, "zeros_like")
+    return alike(input, made(array, requires_grad, "zeros_like"))
 
 
 @public("torch")
@@ -348,7 +349,7 @@ def ones_like(
     """
     array = _like("ones_like", input, dtype, layout, device, pin_memory, memory_format)
     array.fill(1)
-    return made(array, requires_grad, "ones_like")
+    return alike(input, made(array, requires_grad, "ones_like"))
 
 
 @public("torch")
@@ -374,7 +375,7 @@ def full_like(
     array = _like("full_like", input, dtype, layout, device, pin_memory, memory_format)
     value = number(fill_value, "full_like", "fill_value", 2)
     array[...] = dtypes.number_array(value, dtypes.of(array.dtype))
-    return made(array, requires_grad, "full_like")
+    return alike(input, made(array, requires_grad, "full_like"))
 
 
 # ------------------------------------------------------------------ methods: same dtype as a tensor
@@ -390,7 +391,8 @@ def new_zeros(
     >>> torch.tensor([1]).new_zeros(2)
     tensor([0, 0])
     """
-    return zeros(*args, size=size, dtype=_own(self, dtype), **_checked("new_zeros", options))
+    made = zeros(*args, size=size, dtype=_own(self, dtype), **_checked("new_zeros", options))
+    return alike(self, made)
 
 
 @public("Tensor")
@@ -403,7 +405,8 @@ def new_ones(
     >>> torch.tensor([1]).new_ones(2)
     tensor([1, 1])
     """
-    return ones(*args, size=size, dtype=_own(self, dtype), **_checked("new_ones", options))
+    made = ones(*args, size=size, dtype=_own(self, dtype), **_checked("new_ones", options))
+    return alike(self, made)
 
 
 @public("Tensor")
@@ -416,7 +419,8 @@ def new_empty(
     >>> torch.tensor([1]).new_empty(2).dtype
     torch.int64
     """
-    return empty(*args, size=size, dtype=_own(self, dtype), **_checked("new_empty", options))
+    made = empty(*args, size=size, dtype=_own(self, dtype), **_checked("new_empty", options))
+    return alike(self, made)
 
 
 @public("Tensor")
@@ -429,7 +433,8 @@ def new_full(
     >>> torch.tensor([1.]).new_full((2,), 3)
     tensor([3., 3.])
     """
-    return full(size, fill_value, dtype=_own(self, dtype), **_checked("new_full", options))
+    made = full(size, fill_value, dtype=_own(self, dtype), **_checked("new_full", options))
+    return alike(self, made)
 
 
 @public("Tensor")

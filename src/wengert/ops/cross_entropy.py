@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..core.batching import composed, unchanged
 from ..core.define import primitive
 from ..core.op import TENSORS
 from ..core.registry import public
@@ -20,6 +21,45 @@ from .softmax import log_softmax_row
 T: Any = TENSORS
 
 
+# ---------------------------------------------------------------- batching rules
+def _class_dim(shape: tuple) -> int:
+    return 1 if len(shape) > 1 else 0
+
+
+def _chosen(xp: Any, y: Any, z: Any, ignore_index: int, like: Any) -> tuple:
+    """Return which targets are ignored, the class numbers with 0 in their place, and their weights."""
+    ignored = xp.eq(y, ignore_index)
+    at = xp.masked_fill(xp.cast(y, int64), ignored, 0)
+    if z is None:
+        weights = xp.cast(xp.logical_not(ignored), like.dtype)
+    else:
+        picked = xp.reshape(xp.index_select(z, xp.reshape(at, (-1,)), 0), tuple(y.shape))
+        weights = xp.masked_fill(picked, ignored, 0.0)
+    return at, weights
+
+
+def _nll_in_ops(
+    xp: Any, x: Any, y: Any, z: Any, ignore_index: int, reduction: str, spatial: bool
+) -> Any:
+    dim = _class_dim(tuple(x.shape))
+    at, weights = _chosen(xp, y, z, ignore_index, x)
+    loss = -xp.squeeze(xp.gather(x, xp.unsqueeze(at, dim), dim), (dim,)) * weights
+    if reduction == "none":
+        return loss
+    total = xp.sum(loss, None, False)
+    return total if reduction == "sum" else total / xp.sum(weights, None, False)
+
+
+def _nll_backward_in_ops(
+    xp: Any, g: Any, y: Any, z: Any, shape: tuple, ignore_index: int, reduction: str, spatial: bool
+) -> Any:
+    dim = _class_dim(shape)
+    at, weights = _chosen(xp, y, z, ignore_index, g)
+    if reduction == "mean":
+        g = g / xp.sum(weights, None, False)
+    return xp.gather_backward(xp.unsqueeze(-weights * g, dim), xp.unsqueeze(at, dim), dim, shape)
+
+
 # ---------------------------------------------------------------- rows
 nll_row = primitive(
     "opaque", "nll_loss(x, y, z?, *, ignore_index, reduction, spatial)", k.nll,
@@ -27,7 +67,7 @@ nll_row = primitive(
     xp.nll_loss_backward(g, y, z, tuple(x_spec.shape), ignore_index, reduction, spatial),
     jvp=lambda xp, xs, ts, out, params: xp.nll_loss(ts[0], xs[1], xs[2], *params),
     node=lambda rest: "NllLoss2DBackward0" if rest[2] else "NllLossBackward0",
-    saved={"y": "target", "z": "weight"},
+    saved={"y": "target", "z": "weight"}, batch=composed(_nll_in_ops),
 )  # fmt: skip
 
 primitive(
@@ -35,13 +75,14 @@ primitive(
     x=lambda xp, g, y, z, ignore_index, reduction, spatial:
     xp.nll_loss(g, y, z, ignore_index, reduction, spatial),
     jvp=lambda xp, xs, ts, out, params: xp.nll_loss_backward(ts[0], xs[1], xs[2], *params),
+    batch=composed(_nll_backward_in_ops),
 )  # fmt: skip
 
 # PyTorch divides and multiplies by plain numbers here in C++, where nodes have names of their own
 _over = primitive("linear", "over_number(x, *, number)", lambda x, number: x / number,
-                  x=lambda g, number: g / number, node="DivBackward1")  # fmt: skip
+                  x=lambda g, number: g / number, node="DivBackward1", batch=unchanged)  # fmt: skip
 _times = primitive("linear", "times_number(x, *, number)", lambda x, number: x * number,
-                   x=lambda g, number: g * number, node="MulBackward1")  # fmt: skip
+                   x=lambda g, number: g * number, node="MulBackward1", batch=unchanged)  # fmt: skip
 
 
 # ---------------------------------------------------------------- class numbers

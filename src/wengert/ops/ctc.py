@@ -30,7 +30,7 @@ def _small(x: Any, y: Any, steps: tuple, sizes: tuple, blank: int) -> Any:
     first[:, :1] = True
     first[np.array(sizes) > 0, 1:2] = True
     a = T.masked_fill(e[0], wrap(~first), _NEVER)
-    edges = [T.masked_fill(a[:, :m] * 0.0, wrap(np.array(True)), _NEVER) for m in (1, 2)]
+    edges = [wrap(np.full((n, m), _NEVER, x._spec.np)) for m in (1, 2)]
     every = [a]
     for t in range(1, time):
         one = T.cat([edges[0], a[:, : width - 1]], 1)
@@ -44,7 +44,10 @@ def _small(x: Any, y: Any, steps: tuple, sizes: tuple, blank: int) -> Any:
     at = np.stack([end, np.maximum(end - 1, 0)], 1)
     pair = T.gather(ends, wrap(at), 1)
     pair = T.masked_fill(pair, wrap(np.stack([end < 0, end == 0], 1)), _NEVER)
-    return T.neg(T.logsumexp(pair, (1,), False))
+    loss = T.neg(T.logsumexp(pair, (1,), False))
+    none, some = (wrap((np.array(steps) == 0) & hit) for hit in (end == 0, end > 0))
+    loss = T.masked_fill(T.masked_fill(loss, none, 0.0), some, -_NEVER)
+    return T.masked_fill(loss, T.gt(loss, -_NEVER / 2), float("inf"))
 
 
 # ---------------------------------------------------------------- the row
@@ -65,7 +68,7 @@ def _pull_tensors(
 utility(
     "ctc_pull",
     lambda g, x, y, out, steps, sizes, blank, zero: k.ctc_backward(
-        g, x, y, *out, steps, sizes, blank, zero
+        g, x, y, out[0], out[1], steps, sizes, blank, zero
     ),
     _pull_tensors,
 )
@@ -210,7 +213,7 @@ def ctc_loss(
 @public("torch", name="ctc_loss")
 def _torch_ctc_loss(
     log_probs: Tensor, targets: Tensor, input_lengths: Any, target_lengths: Any, blank: int = 0,
-    reduction: int = 1, zero_infinity: bool = False,
+    reduction: int = 0, zero_infinity: bool = False,
 ) -> Tensor:  # fmt: skip
     """The CTC loss with `reduction` 0, 1 or 2 for none, mean or sum; see nn.functional.ctc_loss."""
     how = ("none", "mean", "sum")[reduction]

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.batching import along
 from ..core.define import elementwise, primitive
 from ..kernels import activation as k
 from ..kernels import numeric
@@ -191,7 +192,7 @@ def _glu_jvp(xp: Any, xs: tuple, ts: tuple, out: Any, params: tuple) -> Any:
 
 
 glu_row = primitive("opaque", "glu(x, *, dim)", _glu_kernel, x=_glu_rule, jvp=_glu_jvp,
-                    batch=lambda op, x, ndim, dim: op(x, dim + 1))  # fmt: skip
+                    batch=along("dim"))  # fmt: skip
 
 rrelu_row = elementwise("rrelu_with_noise(x, y)", np.multiply,
                         x=lambda g, y: g * y)  # fmt: skip

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.batching import leading
 from ..core.define import primitive, utility
 from ..core.op import TENSORS
 from ..core.promote import result_dtype
@@ -21,6 +22,16 @@ T: Any = TENSORS
 
 def _norm(x: Any, p: float, dim: tuple, keepdim: bool) -> Any:
     return T.linalg_vector_norm(x, float(p), dim, keepdim)
+
+
+def kept_above(x: Any, low: float) -> Any:
+    """Return x raised to `low` where it is less; the gradient passes as if that had not happened."""
+    if not x._spec.plain:
+        value = x.detach()
+        return x + (T.at_least(value, low) - value)
+    kept = x.clone()
+    np.maximum(kept._array, kept._array.dtype.type(low), out=kept._array)
+    return kept
 
 
 # ---------------------------------------------------------------- row by row
@@ -45,9 +56,7 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     for x in (x1, x2):
         x = x if x._spec.dtype is d else T.cast(x, d)
         x = x if x._spec.shape == shape else T.expand(x, shape)
-        size = _norm(x, 2, (at,), True).clone()
-        np.maximum(size._array, size._array.dtype.type(eps), out=size._array)
-        units.append(x / size)
+        units.append(x / kept_above(_norm(x, 2, (at,), True), eps))
     return T.sum(units[0] * units[1], (at,), False)
 
 
@@ -124,6 +133,7 @@ def _cdist_jvp(xp: Any, xs: tuple, ts: tuple, out: Any, params: tuple) -> Any:
 cdist_row = primitive(
     "opaque", "cdist(x, y, *, p, product)", k.cdist,
     rules={"x, y": lambda xp, g, x, y, out, p: xp.cdist_pull(g, x, y, out, p)}, jvp=_cdist_jvp,
+    batch=leading,
 )  # fmt: skip
 
 _MODES = {

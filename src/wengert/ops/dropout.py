@@ -215,3 +215,29 @@ def feature_alpha_dropout(
     if training and p and s.numel and s.ndim < 2:
         raise RuntimeError("Feature dropout requires at least 2 dimensions in the input")
     return _alpha(input, p, training, inplace, (*s.shape[:2], *[1] * (s.ndim - 2)))
+
+
+# ---------------------------------------------------------------- under torch
+def _native(f: Any, name: str) -> None:
+    """Register torch.<name>(input, p, train) and its in-place twin."""
+
+    def call(input: Tensor, p: float, train: bool) -> Tensor:
+        _check_torch(input, p, name)
+        out: Tensor = f(input, p, train, False)
+        return out
+
+    def twin(input: Tensor, p: float, train: bool) -> Tensor:
+        _check_torch(input, p, name)
+        out: Tensor = f(input, p, train, True)
+        return out
+
+    call.__doc__ = f"{name.replace('_', ' ').capitalize()} with explicit arguments; see nn.functional."
+    twin.__doc__ = f"In-place form of `{name}`."
+    for g, shown in ((call, name), (twin, name + "_")):
+        g.__name__ = g.__qualname__ = shown
+        public("torch", name=shown)(g)
+
+
+_native(alpha_dropout, "alpha_dropout")
+_native(_channels, "feature_dropout")
+_native(feature_alpha_dropout, "feature_alpha_dropout")

@@ -17,8 +17,20 @@ from ..kernels import linalg as k
 from ..kernels.dims import shown, wrap_dim
 from .reduce import checked
 
+
+def _contract_batch(op: Any, xs: list, on: list, params: tuple) -> Any:
+    """The batch gets a label of its own, the first of the result."""
+    lx, ly, lo = params
+    label = -1
+    while label in lx or label in ly or label in lo:
+        label -= 1
+    x, y = xs
+    return contract(x, y, (label, *lx) if on[0] else lx, (label, *ly) if on[1] else ly, (label, *lo))
+
+
 contract = primitive(
     "bilinear", "contract(x, y, *, lx, ly, lo)", k.contract,
+    batch=_contract_batch,
     x=lambda xp, g, y, lx, ly, lo: xp.contract(g, y, lo, ly, lx),
     y=lambda xp, g, x, lx, ly, lo: xp.contract(x, g, lx, lo, ly),
     # PyTorch multiplies where nothing is summed, and views the result of bmm elsewhere

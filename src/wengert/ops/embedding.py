@@ -6,12 +6,15 @@ from typing import Any
 
 import numpy as np
 
+from ..core.batching import all_batched
 from ..core.define import primitive, utility
 from ..core.errors import type_name
 from ..core.inplace import before_write, bump
+from ..core.op import TENSORS as T
 from ..core.registry import public
 from ..core.tensor import Tensor, wrap
 from ..kernels import scatter
+from ..kernels.dtypes import int64
 from .checking import check_tensor
 
 
@@ -49,8 +52,50 @@ def _spread_rows(
     return out
 
 
+def _factors_in_ops(g: Any, y: Any, padding_idx: int, scale: bool) -> Any:
+    """The same over tensors, those of a transform too."""
+    if y._spec.plain:
+        return wrap(_factors(y._array, g.shape[0], padding_idx, scale, g._spec.np))
+    f = T.unsqueeze(T.cast(T.ne(y, padding_idx), g._spec.dtype), y.ndim)
+    if scale:
+        ones = T.ones_like(f)
+        counts = T.embedding_backward(ones, y, g.shape[0], -1, False)
+        f = f / T.embedding(counts, y, -1, False)
+    return f
+
+
 utility("embedding_factors", lambda g, y, pad, scale: _factors(y, g.shape[0], pad, scale, g.dtype),
-        lambda g, y, pad, scale: wrap(_factors(y._array, g.shape[0], pad, scale, g._spec.np)))  # fmt: skip
+        _factors_in_ops)  # fmt: skip
+
+
+def _offset(y: Any, rows: int) -> Any:
+    """Let the indices of each example point into its own table of all tables in a row."""
+    size = y.shape[0]
+    shift = np.arange(size).reshape((size,) + (1,) * (y.ndim - 1)) * rows
+    return T.cast(y, int64) + wrap(shift)
+
+
+def _embedding_batch(op: Any, xs: list, on: list, params: tuple) -> Any:
+    x, y = xs
+    pad, scale = params
+    if not on[0] and not scale:  # more indices into one table
+        return op.call(x, y, pad, scale)
+    x, y = all_batched(xs, on)
+    size, rows, width = x.shape
+    out = op.call(T.reshape(x, (size * rows, width)), _offset(y, rows), -1, scale)
+    if pad < 0:
+        return out
+    return T.where(T.unsqueeze(T.eq(y, pad), y.ndim), out.detach(), out)
+
+
+def _embedding_backward_batch(op: Any, xs: list, on: list, params: tuple) -> Any:
+    g, y = all_batched(xs, on)
+    rows, pad, scale = params
+    size, width = g.shape[0], g.shape[-1]
+    out = T.reshape(op.call(g, _offset(y, rows), size * rows, -1, scale), (size, rows, width))
+    if pad >= 0:
+        out = out * wrap((np.arange(rows) != pad).astype(g._spec.np)[:, None])
+    return out
 
 
 def _gather_rule(xp: Any, g: Any, y: Any, padding_idx: int, scale: bool) -> Any:
@@ -63,13 +108,14 @@ embedding_row = primitive(
     x=lambda xp, g, y, x_spec, padding_idx, scale:
     xp.embedding_backward(g, y, x_spec.shape[0], padding_idx, scale),
     jvp=lambda xp, xs, ts, out, params: xp.embedding(ts[0], xs[1], *params),
-    saved={"y": "indices"},
+    saved={"y": "indices"}, batch=_embedding_batch,
 )  # fmt: skip
 
 primitive(
     "opaque", "embedding_backward(x, y, *, rows, padding_idx, scale)", _spread_rows,
     x=_gather_rule,
     jvp=lambda xp, xs, ts, out, params: xp.embedding_backward(ts[0], xs[1], *params),
+    batch=_embedding_backward_batch,
 )  # fmt: skip
 
 

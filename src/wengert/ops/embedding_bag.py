@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from ..core.define import primitive
-from ..core.dual import innermost
+from ..core.batching import loop, refuse_dynamic
+from ..core.define import plain, primitive
 from ..core.errors import type_name
 from ..core.op import TENSORS
+from ..core.record import bind
 from ..core.registry import public
 from ..core.tensor import Tensor, wrap
 from ..kernels.dtypes import FLOAT
@@ -42,18 +43,44 @@ def _segment_spread(x: np.ndarray, y: np.ndarray, mean: bool) -> np.ndarray:
     return rows
 
 
+def _by_columns(op: Any, xs: list, on: list, params: tuple) -> Any:
+    """The rows of examples side by side, as more columns; without that where bags differ."""
+    x, y = xs
+    if on[1] or x._spec.ndim != 3:
+        return loop(op, xs, on, params)
+    size, n, width = x._spec.shape
+    out = bind(op, (T.reshape(T.transpose(x, 0, 1), (n, size * width)), y), params)
+    return T.transpose(T.reshape(out, (out._spec.shape[0], size, width)), 0, 1)
+
+
 segment_sum = primitive(
     "opaque", "segment_sum(x, y, *, bags, mean)", _segment_sum, node="EmbeddingBagBackward0",
     x=lambda xp, g, y, mean: xp.segment_spread(g, y, mean),
     jvp=lambda xp, xs, ts, out, params: xp.segment_sum(ts[0], xs[1], *params),
-    saved={"y": "offset2bag"},
+    saved={"y": "offset2bag"}, batch=_by_columns,
 )  # fmt: skip
 
 primitive(
     "opaque", "segment_spread(x, y, *, mean)", _segment_spread,
     x=lambda xp, g, y, x_spec, mean: xp.segment_sum(g, y, x_spec.shape[0], mean),
     jvp=lambda xp, xs, ts, out, params: xp.segment_spread(ts[0], xs[1], *params),
+    batch=_by_columns,
 )  # fmt: skip
+
+
+def _largest(x: np.ndarray, y: np.ndarray, bags: int) -> np.ndarray:
+    """For every bag and column, the first row that is largest there; 0 for an empty bag."""
+    out = np.zeros((bags, x.shape[1]), np.int64)
+    if len(y):
+        starts = np.flatnonzero(np.concatenate([[True], y[1:] != y[:-1]]))
+        top = np.maximum.reduceat(x, starts, 0)
+        sizes = np.diff(starts, append=len(y))
+        position = np.where(x == np.repeat(top, sizes, 0), np.arange(len(y))[:, None], len(y) - 1)
+        out[y[starts]] = np.minimum.reduceat(position, starts, 0)
+    return out
+
+
+segment_largest = plain("segment_largest(x, y, *, bags)", _largest, promote=None, batch=_by_columns)
 
 
 # ---------------------------------------------------------------- bags
@@ -90,24 +117,11 @@ def _check_indices(weight: Tensor, indices: np.ndarray) -> None:
         )
 
 
-def _largest(rows: np.ndarray, y: np.ndarray, indices: np.ndarray, bags: int) -> np.ndarray:
-    """For every bag and column, the first index whose row is largest there; -1 for an empty bag."""
-    out = np.full((bags, rows.shape[1]), -1, np.int64)
-    if len(y):
-        starts = np.flatnonzero(np.concatenate([[True], y[1:] != y[:-1]]))
-        top = np.maximum.reduceat(rows, starts, 0)
-        sizes = np.diff(starts, append=len(y))
-        position = np.where(rows == np.repeat(top, sizes, 0), np.arange(len(y))[:, None], len(y))
-        first = np.minimum.reduceat(position, starts, 0)
-        out[y[starts]] = indices[np.minimum(first, len(y) - 1)]
-    return out
-
-
 def bags_of(
     weight: Tensor, indices: np.ndarray, bag: np.ndarray, bags: int, scale: bool, mode: str,
     psw: Any, padding_idx: int,
 ) -> tuple:  # fmt: skip
-    """The reduced bags, and the indices that decided (mode "max")."""
+    """The reduced bags, and which of the items decided (mode "max")."""
     _check_indices(weight, indices)
     if padding_idx >= 0:
         kept = np.flatnonzero(indices != padding_idx)
@@ -115,13 +129,14 @@ def bags_of(
             indices, bag = indices[kept], bag[kept]
             if psw is not None:
                 psw = T.index_select(psw, wrap(kept), 0)
-    if mode == "max":
-        which = _largest(innermost(weight)[indices], bag, indices, bags)
-        picked = T.gather(weight, wrap(np.maximum(which, 0)), 0)
-        if (which < 0).any():
-            picked = T.masked_fill(picked, wrap(which < 0), 0.0)
-        return picked, which
     rows = embedding_row(weight, wrap(indices), -1, scale)
+    if mode == "max":
+        if not len(indices):
+            return T.sum(rows, (0,), True) + wrap(np.zeros((bags, 1), weight._spec.np)), None
+        at = segment_largest(rows, wrap(bag), bags)
+        empty = np.bincount(bag, minlength=bags) == 0
+        picked = T.gather(rows, at, 0)
+        return (T.masked_fill(picked, wrap(empty[:, None]), 0.0) if empty.any() else picked), at
     if psw is not None:
         rows = rows * T.unsqueeze(psw, 1)
     return segment_sum(rows, wrap(bag), bags, mode == "mean"), None
@@ -214,6 +229,7 @@ def embedding_bag(
             "embedding_bag: per_sample_weights was not None. per_sample_weights is only supported "
             f"for mode='sum' (got mode='{mode}')."
         )
+    refuse_dynamic("embedding_bag", input)
     indices = input._array.reshape(-1).astype(np.int64, copy=False)
     if offsets is None:
         bags, n = input._spec.shape
@@ -250,7 +266,9 @@ def _embedding_bag(
     out, which = bags_of(weight, values, bag, bags, scale_grad_by_freq, how, per_sample_weights, pad)
     counted = bag if pad < 0 else bag[values != pad]
     sizes = np.bincount(counted, minlength=bags)
-    return out, wrap(bag), wrap(sizes), wrap(sizes.copy() if which is None else which)
+    used = values if pad < 0 else values[values != pad]
+    largest = wrap(sizes.copy()) if which is None else wrap(used)[which]
+    return out, wrap(bag), wrap(sizes), largest
 
 
 @public("torch")

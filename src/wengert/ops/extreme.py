@@ -11,8 +11,10 @@ from __future__ import annotations
 from typing import Any
 
 from ..core import return_types as rt
+from ..core.batching import all_batched, along, along_or_flat, together
 from ..core.define import plain, primitive
 from ..core.op import TENSORS as T
+from ..core.record import bind
 from ..core.registry import numpy_names, public
 from ..core.tensor import Tensor
 from ..kernels import reduce as k
@@ -36,6 +38,14 @@ def _unpick(xp: Any, g: Any, y: Any, x_spec: Any, dim: int, keepdim: bool) -> An
     return xp.gather_backward(g, y, dim, x_spec.shape)
 
 
+def _pick_batch(op: Any, xs: list, on: list, params: tuple) -> Any:
+    x, y = all_batched(xs, on)
+    if x.ndim == 1:  # examples without dims
+        picked = bind(op, (T.unsqueeze(x, 1), T.unsqueeze(y, 1)), (1, True))
+        return T.reshape(picked, tuple(y.shape))
+    return bind(op, (x, y), (params[0] + 1, params[1]))
+
+
 def picking(name: str, node: str) -> Any:
     """Define a row that picks the elements of x at the positions y along one dim.
 
@@ -43,7 +53,7 @@ def picking(name: str, node: str) -> Any:
     """
     call = primitive(
         "opaque", f"{name}(x, y, *, dim, keepdim)", _pick, x=_unpick, node=node,
-        saved={"y": "indices"},
+        saved={"y": "indices"}, batch=_pick_batch,
         jvp=lambda xp, xs, ts, out, params: getattr(xp, name)(ts[0], xs[1], *params),
     )  # fmt: skip
     return call
@@ -52,11 +62,11 @@ def picking(name: str, node: str) -> Any:
 pick_max = picking("pick_max", "MaxBackward0")
 pick_min = picking("pick_min", "MinBackward0")
 
-_argmax = plain("argmax(x, *, dim, keepdim)", k.argmax, promote=None)
-_argmin = plain("argmin(x, *, dim, keepdim)", k.argmin, promote=None)
+_argmax = plain("argmax(x, *, dim, keepdim)", k.argmax, promote=None, batch=along_or_flat("dim"))
+_argmin = plain("argmin(x, *, dim, keepdim)", k.argmin, promote=None, batch=along_or_flat("dim"))
 
 # the shares of ties are constants: the gradient of an extreme is piecewise constant in x
-plain("ties(x, y, *, dim, nan)", k.ties, promote=None)
+plain("ties(x, y, *, dim, nan)", k.ties, promote=None, batch=together("dim"))
 
 
 # ------------------------------------------------------------------- one extreme
@@ -65,7 +75,7 @@ def kept_shape(shape: tuple, dim: Any) -> tuple:
     return tuple([1 if dim is None or d in dim else n for d, n in enumerate(shape)])
 
 
-def _sharing(schema: str, kernel: Any, nan: bool, node: str) -> Any:
+def _sharing(schema: str, kernel: Any, nan: bool, node: str, batch: Any = None) -> Any:
     """Define an extreme over dims (or of all elements) whose ties share the gradient."""
 
     def shares(xp: Any, x: Any, out: Any, dim: Any, keepdim: bool) -> Any:
@@ -79,7 +89,7 @@ def _sharing(schema: str, kernel: Any, nan: bool, node: str) -> Any:
     def jvp(xp: Any, xs: Any, ts: Any, out: Any, params: Any) -> Any:
         return xp.sum(ts[0] * shares(xp, xs[0], out, *params), *params)
 
-    return primitive("opaque", schema, kernel, x=rule, jvp=jvp, node=node)
+    return primitive("opaque", schema, kernel, x=rule, jvp=jvp, node=node, batch=batch or along("dim"))
 
 
 _amax = _sharing("amax(x, *, dim, keepdim)", k.amax, False, "AmaxBackward0")
@@ -235,7 +245,7 @@ def _aminmax_rule(xp: Any, g: Any, x: Any, out: Any, dim: Any, keepdim: bool) ->
 _aminmax = primitive(
     "opaque", "aminmax(x, *, dim, keepdim)",
     lambda x, dim, keepdim: (k.amin(x, dim, keepdim), k.amax(x, dim, keepdim)),
-    outputs=2, x=_aminmax_rule,
+    outputs=2, x=_aminmax_rule, batch=along("dim"),
     jvp=lambda xp, xs, ts, out, params: tuple(
         [
             xp.sum(ts[0] * _ties(xp, xs[0], o, *params), *params)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..core.dual import example
 from ..core.registry import public
 from ..core.tensor import Tensor
 from ..kernels import strides
@@ -65,7 +66,7 @@ def stride(self: Tensor, dim: int | None = None) -> Any:
     >>> torch.ones(2, 3).stride()
     (3, 1)
     """
-    steps = strides.element_strides(self._array)
+    steps = strides.element_strides(example(self))
     if dim is None:
         return steps
     d = wrap_dim(dim, self._spec.ndim)
@@ -77,7 +78,7 @@ def stride(self: Tensor, dim: int | None = None) -> Any:
 @public("Tensor")
 def storage_offset(self: Tensor) -> int:
     """Return how many elements after the start of its storage this tensor begins."""
-    return strides.storage_offset(self._array)
+    return strides.storage_offset(example(self))
 
 
 @public("Tensor")
@@ -94,13 +95,19 @@ public("Tensor", name="nbytes")(
 
 @public("Tensor")
 def is_contiguous(self: Tensor, memory_format: Any = None) -> bool:
-    """Return True if the elements lie row by row, without gaps.
+    """Return True if the elements lie row by row, without gaps, or in the order of a format.
 
     >>> import wengert as torch
     >>> torch.ones(2, 3).t().is_contiguous()
     False
     """
-    return self._array.flags.c_contiguous
+    array = example(self)
+    if memory_format is not None and memory_format._name.startswith("channels_last"):
+        rank = 5 if memory_format._name.endswith("3d") else 4
+        if array.ndim != rank:
+            return False
+        array = array.transpose(0, *range(2, rank), 1)
+    return bool(array.flags.c_contiguous)
 
 
 @public("Tensor")

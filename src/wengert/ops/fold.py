@@ -30,7 +30,13 @@ def _im2col(
 
 
 def _col2im(
-    x: np.ndarray, size: tuple, kernel: tuple, dilation: tuple, padding: tuple, stride: tuple, places: tuple
+    x: np.ndarray,
+    size: tuple,
+    kernel: tuple,
+    dilation: tuple,
+    padding: tuple,
+    stride: tuple,
+    places: tuple,
 ) -> np.ndarray:
     w = Windows(kernel, stride, padding, dilation, places)
     lead = x.shape[:-2]
@@ -59,7 +65,11 @@ col2im = primitive(
 # ---------------------------------------------------------------- public
 def _pair(value: Any, caller: str, name: str, position: int) -> tuple[int, int]:
     try:
-        sizes = tuple([index(v) for v in value]) if isinstance(value, (tuple, list)) else (index(value),)
+        sizes = (
+            tuple([index(v) for v in value])
+            if isinstance(value, (tuple, list))
+            else (index(value),)
+        )
     except TypeError:
         raise TypeError(
             f"{caller}(): argument '{name}' (position {position}) must be tuple of ints, not "
@@ -68,10 +78,8 @@ def _pair(value: Any, caller: str, name: str, position: int) -> tuple[int, int]:
     if len(sizes) == 1:
         sizes *= 2
     if len(sizes) != 2:
-        raise RuntimeError(
-            f"It is expected {name} equals to 2, but got size {len(sizes)}"
-        )
-    return sizes  # type: ignore[return-value]
+        raise RuntimeError(f"It is expected {name} equals to 2, but got size {len(sizes)}")
+    return sizes
 
 
 def _check(kernel: tuple, dilation: tuple, padding: tuple, stride: tuple) -> None:
@@ -127,7 +135,7 @@ def unfold(
             f"dilation={dilated}, padding={pad}, calculated shape of the array of sliding blocks as "
             f"{places}, but its components must be at least one."
         )
-    return im2col(input, kernel, dilated, pad, step, places)  # type: ignore[no-any-return]
+    return im2col(input, kernel, dilated, pad, step, places)
 
 
 @public("F")
@@ -173,4 +181,4 @@ def fold(
         raise RuntimeError(
             f"{how}, expected the array of sliding blocks to have positive sizes, but got {places}"
         )
-    return col2im(input, size, kernel, dilated, pad, step, places)  # type: ignore[no-any-return]
+    return col2im(input, size, kernel, dilated, pad, step, places)

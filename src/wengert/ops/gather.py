@@ -11,11 +11,16 @@ from typing import Any
 
 import numpy as np
 
+from ..core.batching import composed
 from ..core.define import primitive, utility
+from ..core.dual import innermost
+from ..core.op import TENSORS as T
 from ..core.registry import public
 from ..core.tensor import Tensor, wrap
 from ..kernels import scatter as kernels
 from ..kernels.dims import broadcast_shapes, wrap_dim
+from ..kernels.dtypes import int64
+from . import index_batch
 from .checking import check_tensor
 from .quiet import quiet
 from .views import expand_op, reshape_any, spec_in, view_op
@@ -39,20 +44,22 @@ def _select_kernel(x: np.ndarray, y: np.ndarray, dim: int) -> np.ndarray:
 index_select_op = primitive("opaque", "index_select(x, y, *, dim)", _select_kernel,
                             x=lambda xp, g, x_spec, y, dim:
                                 xp.index_backward(g, y, x_spec.shape, (dim % x_spec.ndim,)),
-                            jvp=linear_jvp("index_select", 1))  # fmt: skip
+                            jvp=linear_jvp("index_select", 1),
+                            batch=composed(index_batch.select_rows))  # fmt: skip
 
 gather_op = primitive("opaque", "gather(x, y, *, dim)", kernels.gather,
                       x=lambda xp, g, x_spec, y, dim: xp.gather_backward(g, y, dim, x_spec.shape),
-                      jvp=linear_jvp("gather", 1))  # fmt: skip
+                      jvp=linear_jvp("gather", 1), batch=index_batch.lined_up(1))  # fmt: skip
 
 gather_backward = primitive("opaque", "gather_backward(x, y, *, dim, shape)", kernels.gather_backward,
                             x=lambda xp, g, y, dim: xp.gather(g, y, dim),
-                            jvp=linear_jvp("gather_backward", 1))  # fmt: skip
+                            jvp=linear_jvp("gather_backward", 1),
+                            batch=index_batch.gather_backward_rule)  # fmt: skip
 
 take_op = primitive("opaque", "take(x, y)", lambda x, y: x.reshape(-1).take(y),
                     x=lambda xp, g, x_spec, y: xp.reshape(
                         xp.index_backward(g, y, (x_spec.numel,), (0,)), x_spec.shape),
-                    jvp=linear_jvp("take", 1))  # fmt: skip
+                    jvp=linear_jvp("take", 1), batch=composed(index_batch.take))  # fmt: skip
 
 utility("index_select_backward",
         lambda g, y, dim, shape: kernels.index_backward(g, y, shape, (dim % len(shape),)),
@@ -75,11 +82,14 @@ def as_long(index: Tensor) -> Tensor:
     """The index as int64: itself, if it is that already."""
     if index._spec.np.itemsize == 8:
         return index
+    if not index._spec.plain:
+        long: Tensor = T.cast_whole(index, int64)
+        return long
     return wrap(index._array.astype(np.int64))
 
 
 def check_index(index: Tensor, n: int, message: Callable[..., Any], negative: bool = False) -> None:
-    kernels.check_bounds(index._array, n, message, negative)
+    kernels.check_bounds(innermost(index), n, message, negative)
 
 
 def along_dim(x: Any, dim: Any, index: Any, caller: str, src: Any = None) -> tuple[Tensor, Tensor, int]:
@@ -159,7 +169,9 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
 
 
 def as_vector(index: Tensor) -> Tensor:
-    return index if index._spec.ndim == 1 else wrap(index._array.reshape(1))
+    if index._spec.ndim == 1:
+        return index
+    return wrap(index._array.reshape(1)) if index._spec.plain else view_op(index, (1,))
 
 
 @public("torch", "Tensor", out=True)

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..core import errors
 from ..core.define import primitive
+from ..core.dual import innermost
 from ..core.inplace import bump, write
 from ..core.op import TENSORS
 from ..core.record import view1
@@ -21,7 +22,8 @@ from ..core.tensor import Tensor, wrap
 from ..kernels import dtypes
 from ..kernels import scatter as kernels
 from ..kernels.dims import count, expanded, shown
-from .keys import array_of, is_mask, native_key, parse, positions
+from . import index_batch
+from .keys import all_plain, array_of, is_mask, native_key, parse, positions
 from .quiet import quiet
 from .views import alias, expand_op, pick_op, reshape_any, select_op, slice_op, spec_in
 from .write import as_number, assign, copy_, direct, fill_as, is_number, no_overlap
@@ -29,11 +31,13 @@ from .write import as_number, assign, copy_, direct, fill_as, is_number, no_over
 # ------------------------------------------------------------------- rows
 index_op = primitive("opaque", "index(x, y, *, dims)", kernels.index,
                      x=lambda xp, g, y, x_spec, dims: xp.index_backward(g, y, x_spec.shape, dims),
-                     jvp=lambda xp, xs, ts, out, params: xp.index(ts[0], xs[1], *params))  # fmt: skip
+                     jvp=lambda xp, xs, ts, out, params: xp.index(ts[0], xs[1], *params),
+                     batch=index_batch.index_rule)  # fmt: skip
 
 index_backward = primitive("opaque", "index_backward(x, y, *, shape, dims)", kernels.index_backward,
                            x=lambda xp, g, y, dims: xp.index(g, y, dims),
-                           jvp=lambda xp, xs, ts, out, params: xp.index_backward(ts[0], xs[1], *params))  # fmt: skip
+                           jvp=lambda xp, xs, ts, out, params: xp.index_backward(ts[0], xs[1], *params),
+                           batch=index_batch.index_backward_rule)  # fmt: skip
 
 
 def _blanked(xp: Any, g: Any, z: Any, dims: tuple[Any, ...], accumulate: bool) -> Any:
@@ -54,7 +58,7 @@ def _put_jvp(xp: Any, xs: list[Any], ts: list[Any], out: Any, params: tuple[Any,
 index_put_op = primitive("opaque", "index_put(x, y, z, *, dims, accumulate)", kernels.index_put,
                          x=_blanked,
                          y=lambda xp, g, z, dims: xp.index(g, z, dims),
-                         jvp=_put_jvp)  # fmt: skip
+                         jvp=_put_jvp, batch=index_batch.index_put_rule)  # fmt: skip
 
 _SELECT, _SLICE, _PICK = select_op.op, slice_op.op, pick_op.op
 
@@ -91,7 +95,7 @@ def _first(x: Tensor, key: Any, c: type) -> Tensor:
 
 def indexed(x: Tensor, indices: list[Any]) -> Tensor:
     """Return x at index arrays."""
-    if len(indices) > 1 and quiet((x,)):
+    if len(indices) > 1 and quiet((x,)) and all_plain(indices):
         found = _natively(x._array, indices)
         if found is not None:
             return wrap(found)
@@ -117,7 +121,7 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
     basic, name, indices = parse(x._spec.shape, key)
     if indices and isinstance(value, Tensor):
         value = _weak_under_mask(value, x._spec.dtype, indices)
-    if not direct(x, value):
+    if not (direct(x, value) and all_plain(indices)):
         # somebody records: then the write goes through a view
         c = key.__class__
         if basic is None:
@@ -147,7 +151,7 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
                 out[native_key(indices, out.ndim)] = number
             except IndexError:
                 y, dims = positions(out.shape, indices)
-                _within(y._array, out.shape, dims)  # the same refusal in PyTorch's words
+                _within(y, out.shape, dims)  # the same refusal in PyTorch's words
                 raise
     elif not indices:
         v = value._array
@@ -158,7 +162,7 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
         assign(out, v)
     else:
         y, dims = positions(out.shape, indices)
-        _write(out, y._array, dims, value, False)
+        _write(out, y, dims, value, False)
     bump(x)
 
 
@@ -224,9 +228,9 @@ def _broadcasts(v: tuple[Any, ...], target: tuple[Any, ...]) -> bool:
     )
 
 
-def _write(out: np.ndarray, y: np.ndarray, dims: tuple[Any, ...], value: Tensor, accumulate: bool) -> None:
+def _write(out: np.ndarray, y: Tensor, dims: tuple[Any, ...], value: Tensor, accumulate: bool) -> None:
     """Check everything, then write `value` into the memory `out`."""
-    target = result_shape(out.shape, y.shape, dims)
+    target = result_shape(out.shape, y._spec.shape, dims)
     v = _squeezed_array(value._array, len(target))
     if not _broadcasts(v.shape, target):
         raise _mismatch(v.shape, target)
@@ -235,12 +239,12 @@ def _write(out: np.ndarray, y: np.ndarray, dims: tuple[Any, ...], value: Tensor,
     no_overlap(out)
     if np.may_share_memory(out, v):
         v = v.copy()
-    kernels.put(out, v, y, dims, accumulate)
+    kernels.put(out, v, y._array, dims, accumulate)
 
 
-def _within(y: np.ndarray, shape: tuple[Any, ...], dims: tuple[Any, ...]) -> None:
+def _within(y: Tensor, shape: tuple[Any, ...], dims: tuple[Any, ...]) -> None:
     n = count([shape[d] for d in dims])
-    kernels.check_bounds(y, n, kernels.out_of_bounds(0, n, IndexError), negative=True)
+    kernels.check_bounds(innermost(y), n, kernels.out_of_bounds(0, n, IndexError), negative=True)
 
 
 def _put(t: Tensor, y: Tensor, dims: tuple[Any, ...], value: Any, accumulate: bool) -> Tensor:
@@ -257,7 +261,7 @@ def _put_into(x: Tensor, y: Tensor, dims: tuple[Any, ...], value: Any, accumulat
     if not _broadcasts(v._spec.shape, target):
         raise _mismatch(v._spec.shape, target)
     _same_dtype(s.dtype, value)
-    _within(y._array, tuple(s.shape), dims)
+    _within(y, tuple(s.shape), dims)
     return index_put_op(x, v if v._spec.shape == target else expand_op(v, target), y, dims, accumulate)
 
 
@@ -317,8 +321,8 @@ def index_put_(self: Tensor, indices: Any, values: Tensor, accumulate: bool = Fa
     if not accumulate:
         values = _weak_under_mask(values, self._spec.dtype, read)
     y, dims = positions(self._spec.shape, read)
-    if direct(self, values):
-        _write(self._array, y._array, dims, values, accumulate)
+    if y._spec.plain and direct(self, values):
+        _write(self._array, y, dims, values, accumulate)
         bump(self)
         return self
     return _put(self, y, dims, values, accumulate)

@@ -34,7 +34,11 @@ def _listed(value: Any, size: tuple, what: str, full: str) -> list:
             f"Input and {what} must have the same number of spatial dimensions, but got input with "
             f"spatial dimensions of {list(size)} and {full} {value}. Please provide input tensor in (N, "
             "C, d1, d2, ...,dK) format and "
-            + ("output size in (o1, o2, ...,oK) format." if what == "output" else "scale_factor in (s1, s2, ...,sK) format.")
+            + (
+                "output size in (o1, o2, ...,oK) format."
+                if what == "output"
+                else "scale_factor in (s1, s2, ...,sK) format."
+            )
         )
     return list(value)
 
@@ -108,7 +112,7 @@ def interpolate(
     _check_mode(mode, x.ndim, bool(align_corners), antialias)
     if mode == "area":
         pool: Any = (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d)[dims - 1]
-        return pool(input, sizes)  # type: ignore[no-any-return]
+        return pool(input, sizes)
     if min(given) < 1 or min(sizes) < 1 or not x.shape[1]:
         raise RuntimeError(
             f"Input and output sizes should be greater than 0, but got input ({_named(given)}) output "
@@ -131,7 +135,9 @@ def _check_mode(mode: str, ndim: int, align: bool, antialias: bool) -> None:
             if mode in ("bicubic", "lanczos"):
                 mode = f"{mode} mode: it takes 4D input"
             else:
-                raise NotImplementedError(f"Got {ndim}D input, but {mode} mode needs {dims + 2}D input")
+                raise NotImplementedError(
+                    f"Got {ndim}D input, but {mode} mode needs {dims + 2}D input"
+                )
         elif mode != "lanczos":
             return
         elif align:
@@ -158,14 +164,16 @@ def _resized(
                 f"\"upsample_nearest{dims}d_out_frame\" not implemented for '{d.scalar_name}'"
             )
         bands = _bands(given, sizes, factors, lambda n, m, f: k.nearest(n, m, f, exact))
-        return resample(input, bands, f"{_NEAREST[mode]}{dims}DBackward0")  # type: ignore[no-any-return]
+        return resample(input, bands, f"{_NEAREST[mode]}{dims}DBackward0")
     if d.category != 2 and not (d.name == "uint8" and dims == 2):
         raise NotImplementedError(
             f"\"compute_indices_weights_{mode}\" not implemented for '{d.scalar_name}'"
         )
     double = d.name == "float64"
     if antialias:
-        bands = _bands(given, sizes, factors, lambda n, m, f: k.smooth(n, m, f, align, double, mode))
+        bands = _bands(
+            given, sizes, factors, lambda n, m, f: k.smooth(n, m, f, align, double, mode)
+        )
     elif mode == "bicubic":
         bands = _bands(given, sizes, factors, lambda n, m, f: k.cubic(n, m, f, align, double))
     else:
@@ -173,8 +181,8 @@ def _resized(
     node = f"{_MODES[mode][1]}{dims}D{'Aa' if antialias else ''}Backward0"
     if d.name == "uint8":  # whole numbers: rounded and kept in range
         wide = resample(T.cast(input, float32), bands, node)
-        return T.cast(wide.add(0.5).floor().clamp(0, 255), d)  # type: ignore[no-any-return]
-    return resample(input, bands, node)  # type: ignore[no-any-return]
+        return T.cast(wide.add(0.5).floor().clamp(0, 255), d)
+    return resample(input, bands, node)
 
 
 # ---------------------------------------------------------------- older names

@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from ..core.batching import all_batched, composed
 from ..core.define import primitive, utility
 from ..core.op import TENSORS
+from ..core.record import bind
 from ..core.registry import public
 from ..core.tensor import Tensor, wrap
 from ..kernels import dtypes
@@ -30,6 +32,8 @@ def _stack_kernel(xs: list[Any], dim: int) -> np.ndarray:
     shape = xs[0].shape
     if dim < 0:
         dim += len(shape) + 1
+    if dim == 0 and shape:
+        return np.concatenate(xs, 0).reshape(len(xs), *shape)
     wide = (*shape[:dim], 1, *shape[dim:])
     return _cat_kernel([x.reshape(wide) for x in xs], dim)
 
@@ -38,10 +42,15 @@ def _uncat(xp: Any, g: Any, xs_spec: Any, dim: int) -> Any:
     return xp.split(g, tuple([s.shape[dim] for s in xs_spec]), dim)
 
 
-cat_op = primitive("linear", "cat(*xs, dim)", _cat_kernel, xs=_uncat)
+def _joined_batch(op: Any, xs: list, on: list, params: tuple) -> Any:
+    (dim,) = params
+    return bind(op, tuple(all_batched(xs, on)), (dim + 1 if dim >= 0 else dim,))
+
+
+cat_op = primitive("linear", "cat(*xs, dim)", _cat_kernel, xs=_uncat, batch=_joined_batch)
 
 stack_op = primitive("linear", "stack(*xs, dim)", _stack_kernel,
-                     xs=lambda xp, g, dim: xp.unbind(g, dim))  # fmt: skip
+                     xs=lambda xp, g, dim: xp.unbind(g, dim), batch=_joined_batch)  # fmt: skip
 
 utility("new_zeros", lambda x, shape: np.zeros(shape, x.dtype),
         lambda x, shape: wrap(np.zeros(shape, x.dtype.np)))  # fmt: skip
@@ -67,7 +76,20 @@ def _block_diag_rule(xp: Any, g: Any, xs_spec: Any) -> list[Any]:
     return parts
 
 
-block_diag_op = primitive("linear", "block_diag(*xs)", _block_diag_kernel, xs=_block_diag_rule)
+def _block_diag(xp: Any, *xs: Tensor) -> Tensor:
+    """The same in other ops: every block widened to whole rows."""
+    blocks = [xp.reshape(x, (1, x.numel())) if x.ndim < 2 else x for x in xs]
+    total, column, rows = sum([b.shape[1] for b in blocks]), 0, []
+    for b in blocks:
+        m = b.shape[1]
+        rows.append(xp.constant_pad_nd(b, (column, total - column - m), 0))
+        column += m
+    joined: Tensor = xp.cat(rows, 0)
+    return joined
+
+
+block_diag_op = primitive("linear", "block_diag(*xs)", _block_diag_kernel, xs=_block_diag_rule,
+                          batch=composed(_block_diag))  # fmt: skip
 
 
 # ------------------------------------------------------------------- joining

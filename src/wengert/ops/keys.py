@@ -11,9 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from ..core.batching import refuse_dynamic
+from ..core.dual import innermost
+from ..core.op import TENSORS as T
 from ..core.tensor import Tensor, wrap
 from ..kernels import scatter as kernels
 from ..kernels.dims import shown
+from ..kernels.dtypes import int64
 
 _NOT_AN_INDEX = (
     "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid "
@@ -167,7 +171,7 @@ def _read(item: Any) -> Any:
             if s.ndim == 0 and s.dtype.category == 1:
                 return item._array.item()
             raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
-        if s.ndim == 0:
+        if s.ndim == 0 and s.plain:
             return item._array.item()
         if s.dtype.name == "uint8":
             warnings.warn(
@@ -208,6 +212,8 @@ def positions(shape: tuple[Any, ...], indices: list[Any]) -> tuple[Tensor, tuple
 
     A single integer tensor stays the tensor it is, so that a later write to it is noticed.
     """
+    if not all_plain(indices):
+        return _mapped_positions(shape, indices)
     if len(indices) == 1:
         d, y = indices[0]
         if is_mask(y):
@@ -243,6 +249,35 @@ def positions(shape: tuple[Any, ...], indices: list[Any]) -> tuple[Tensor, tuple
                 + shapes
             ) from None
     return wrap(np.asarray(flat, np.int64)), tuple(dims)
+
+
+def all_plain(indices: list[Any]) -> bool:
+    """Say whether no index is seen through a transform."""
+    return all([y._spec.plain for _, y in indices if isinstance(y, Tensor)])
+
+
+def _mapped_positions(shape: tuple[Any, ...], indices: list[Any]) -> tuple[Tensor, tuple[Any, ...]]:
+    """The same where vmap maps over some index: computed by ops, for all examples at once."""
+    dims: list[int] = []
+    parts: list[Tensor] = []
+    for d, y in indices:
+        t = y if isinstance(y, Tensor) else wrap(y)
+        if is_mask(t):
+            refuse_dynamic("indexing with a boolean mask", t)
+            a = array_of(t)
+            dims.extend(range(d, d + a.ndim))
+            parts.extend([wrap(np.asarray(k)) for k in a.nonzero()])
+        else:
+            dims.append(d)
+            parts.append(t if t._spec.np.itemsize == 8 else T.cast_whole(t, int64))
+    if len(parts) == 1:
+        return parts[0], tuple(dims)
+    flat: Any = 0
+    for k, (d, y) in enumerate(zip(dims, parts, strict=True)):
+        n, at = shape[d], innermost(y)
+        kernels.check_bounds(at, n, kernels.out_of_bounds(k, n, IndexError), negative=True)
+        flat = flat * n + (T.where(y < 0, y + n, y) if at.size and at.min() < 0 else y)
+    return flat, tuple(dims)
 
 
 def array_of(y: Any) -> np.ndarray:

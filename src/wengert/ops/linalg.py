@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.batching import together
 from ..core.define import primitive
 from ..core.op import TENSORS as T
 from ..core.registry import public
@@ -26,7 +27,7 @@ from .spectral import svdvals
 _cross = primitive(
     "bilinear", "linalg_cross(x, y, *, dim)", k.cross,
     x=lambda xp, g, y, dim: xp.linalg_cross(y, g, dim),
-    y=lambda xp, g, x, dim: xp.linalg_cross(g, x, dim),
+    y=lambda xp, g, x, dim: xp.linalg_cross(g, x, dim), batch=together("dim"),
 )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+from ..core.batching import reduced
 from ..core.define import primitive, utility
 from ..core.op import TENSORS
 from ..core.promote import result_dtype
@@ -58,7 +59,7 @@ def pointwise(name: str, kernel: Callable, slope_x: Callable, slope_y: Callable 
 
     return primitive(
         "opaque", f"{name}(x, y, *, c, reduction)", kernel, rules={"x, y": rule}, jvp=jvp,
-        node=node + "Backward0", saved={"y": "target"},
+        node=node + "Backward0", saved={"y": "target"}, batch=reduced(),
     )  # fmt: skip
 
 
@@ -127,7 +128,7 @@ weighted_bce_row = primitive(
     "opaque", "weighted_binary_cross_entropy(x, y, z, *, reduction)",
     lambda x, y, z, reduction: k.reduced(k.bce(x, y, None, "none") * z, reduction),
     rules={"x, y, z": _weighted_bce_rule}, jvp=_weighted_bce_jvp, node="BinaryCrossEntropyBackward0",
-    saved={"y": "target", "z": "weight"},
+    saved={"y": "target", "z": "weight"}, batch=reduced(),
 )  # fmt: skip
 
 
@@ -167,7 +168,7 @@ weighted_logits_row = primitive(
     rules={"x, y, z, w": _logits_rule},
     jvp=lambda xp, xs, ts, out, params: _reduce(xp, _tangent(_logits_slopes(xp, *xs), ts), *params),
     node="BinaryCrossEntropyWithLogitsBackward0",
-    saved={"y": "target", "z": "weight", "w": "pos_weight"},
+    saved={"y": "target", "z": "weight", "w": "pos_weight"}, batch=reduced(),
 )  # fmt: skip
 
 

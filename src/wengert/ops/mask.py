@@ -7,18 +7,22 @@ from typing import Any
 
 import numpy as np
 
+from ..core.batching import all_batched, composed, refuse_dynamic
 from ..core.define import elementwise, primitive
+from ..core.dual import innermost
 from ..core.inplace import bump, write
+from ..core.op import TENSORS as T
 from ..core.registry import public
 from ..core.spec import spec_of
 from ..core.tensor import Tensor, attach, wrap
-from ..core.views import follow
+from ..core.views import follow, lifted
 from ..kernels import scatter as kernels
 from ..kernels.dims import as_int, broadcast_shapes, shown, wrap_dim
+from ..kernels.dtypes import int64
 from .checking import check_tensor
 from .gather import linear_jvp
 from .quiet import quiet
-from .views import diagonal_op, expand_op, reshape_any, select_op, slice_op, spec_in
+from .views import clone_op, diagonal_op, expand_op, reshape_any, select_op, slice_op, spec_in
 from .write import as_number, direct, is_number
 
 
@@ -50,15 +54,44 @@ masked_fill_tensor = elementwise("masked_fill_tensor(x, y, z)",
                                  x=lambda xp, g, y: xp.masked_fill(g, y, 0),
                                  z=lambda xp, g, y: xp.where(y, g, xp.zeros_like(g)))  # fmt: skip
 
+
+def _select_batch(op: Any, xs: list, on: list, params: tuple) -> Any:
+    """Elements under one mask for all examples: their positions are known."""
+    x, mask = xs
+    refuse_dynamic("masked_select", *([x] if on[1] else [mask]))
+    return T.index(_rows_of(x), wrap(np.flatnonzero(mask._array)), (1,))
+
+
+def _select_backward_batch(op: Any, xs: list, on: list, params: tuple) -> Any:
+    g, mask = xs
+    shape = (g.shape[0], *mask.shape)
+    flat = (g.shape[0], mask._spec.numel)
+    return reshape_any(T.index_backward(g, wrap(np.flatnonzero(mask._array)), flat, (1,)), shape)
+
+
+def _rows_of(x: Tensor) -> Tensor:
+    """All examples, flattened."""
+    size = x.shape[0]
+    return reshape_any(x, (size, x._spec.numel // max(size, 1)))
+
+
+def _scatter_batch(op: Any, xs: list, on: list, params: tuple) -> Any:
+    x, source = all_batched(xs[:2], on[:2])
+    at = wrap(np.flatnonzero(xs[2]._array))
+    return reshape_any(T.index_put(_rows_of(x), source, at, (1,), False), tuple(x.shape))
+
+
 masked_select_op = primitive("opaque", "masked_select(x, y)", kernels.masked_select, saved={"y": "mask"},
+                             batch=_select_batch,
                              x=lambda xp, g, y: xp.masked_select_backward(g, y),
                              jvp=linear_jvp("masked_select", 1))  # fmt: skip
 
 masked_select_backward = primitive("opaque", "masked_select_backward(x, y)", kernels.masked_select_backward,
+                                   batch=_select_backward_batch,
                                    x=lambda xp, g, y: xp.masked_select(g, y),
                                    jvp=linear_jvp("masked_select_backward", 1))  # fmt: skip
 
-masked_scatter_op = primitive("opaque", "masked_scatter(x, y, z)", kernels.masked_scatter,
+masked_scatter_op = primitive("opaque", "masked_scatter(x, y, z)", kernels.masked_scatter, batch=_scatter_batch,
                               x=lambda xp, g, z: xp.masked_fill(g, z, 0),
                               y=lambda xp, g, z: xp.masked_select(g, z),
                               jvp=linear_jvp("masked_scatter", 2))  # fmt: skip
@@ -71,8 +104,15 @@ def _part_kernel(x: np.ndarray, y: np.ndarray, chain: tuple[Any, ...], name: str
 
 
 # a copy of x in which the view at the end of a chain is y (see core/views.py, `follow`)
+def _part_batch(xp: Any, x: Any, y: Any, chain: tuple, name: str) -> Any:
+    top = max(x, y, key=lambda t: getattr(t, "level", 0))
+    x, y = (t.value if getattr(t, "level", 0) == top.level else top.spread(t) for t in (x, y))
+    _, whole = lifted(top, tuple(x.shape[1:]), x.dtype.np, chain)
+    return top.over(top.level, xp.part_scatter(x, y, whole, name))
+
+
 part_scatter = primitive("linear", "part_scatter(x, y, *, chain, name)", _part_kernel,
-                         node=lambda rest: rest[1],
+                         node=lambda rest: rest[1], batch=composed(_part_batch),
                          x=lambda xp, g, chain: xp.cut(g, chain),
                          y=lambda xp, g, chain: xp.replay(g, chain))  # fmt: skip
 
@@ -202,7 +242,7 @@ def masked_fill_(self: Tensor, mask: Tensor, value: Any) -> Tensor:
         raise RuntimeError(
             f"output with shape {shown(target)} doesn't match the broadcast shape {shown(common)}"
         )
-    if direct(self, value):
+    if direct(self, value, mask):
         number = value._array if isinstance(value, Tensor) else value
         np.copyto(self._array, number, where=mask._array, casting="unsafe")
         bump(self)
@@ -255,6 +295,7 @@ def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     """
     spec_in(input, "masked_select")
     _mask(mask, "masked_select", 2)
+    refuse_dynamic("masked_select", mask)
     return masked_select_op(*_spread(input, mask))
 
 
@@ -276,6 +317,8 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
             f"{s.dtype.scalar_name} and {u.dtype.scalar_name}"
         )
     x, m = _spread(input, mask)
+    if not m._spec.plain:
+        return _scattered(x, source, m)
     n = int(np.count_nonzero(m._array))
     if n > u.numel:
         raise RuntimeError(
@@ -283,6 +326,22 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
         )
     flat = reshape_any(source, (u.numel,))
     return masked_scatter_op(x, flat if n == u.numel else slice_op(flat, 0, slice(0, n)), m)
+
+
+def _scattered(x: Tensor, source: Tensor, mask: Tensor) -> Tensor:
+    """The same for a mask that vmap maps over: each example takes as many elements as it needs."""
+    n = source._spec.numel
+    order: Any = T.cumsum(T.cast_whole(reshape_any(mask, (mask._spec.numel,)), int64), 0) - 1
+    need = int(innermost(order).max(initial=-1)) + 1
+    if need > n:
+        raise RuntimeError(
+            f"Number of elements of source < number of ones in mask ({n} < {need})"
+        )
+    if not n:
+        return clone_op(x, "C")
+    taken = T.index(reshape_any(source, (n,)), order.clamp(min=0), (0,))
+    written: Tensor = T.where(mask, T.reshape(taken, tuple(x._spec.shape)), x)
+    return written
 
 
 # ------------------------------------------------------------------- where it is not zero
@@ -296,6 +355,7 @@ def nonzero(input: Tensor, *, out: Any = None, as_tuple: bool = False) -> Any:
             [1, 1]])
     """
     s = spec_in(input, "nonzero")
+    refuse_dynamic("aten::nonzero", input)
     if as_tuple:
         return tuple([wrap(i) for i in np.atleast_1d(input._array).nonzero()])
     rows = np.argwhere(input._array) if s.ndim else np.empty((int(bool(input._array)), 0), np.int64)
@@ -317,7 +377,7 @@ def argwhere(input: Tensor) -> Tensor:
 def _replaced(x: Tensor, src: Any, caller: str, name: str, view: Any, *params: Any) -> Tensor:
     check_tensor(src, caller, "src", 2)
     chain = ((view.op, params, None),)
-    part = follow(x._array, chain).shape
+    part = follow(x._array if x._spec.plain else np.empty(x._spec.shape), chain).shape
     if tuple(src._spec.shape) != part:
         raise RuntimeError(
             "expected src to have a size equal to the slice of self. src size = "

@@ -5,12 +5,14 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+from ..core.batching import along
 from ..core.define import primitive
+from ..core.dual import innermost
 from ..core.op import TENSORS as T
 from ..core.registry import numpy_names, public
 from ..core.tensor import Tensor
 from ..kernels import reduce as k
-from .reduce import Dims, cast, checked, counted, dims_of, over_dims
+from .reduce import Dims, cast, checked, counted, dims_of
 
 
 def _twice_over(shape: tuple, dim: Any, correction: float) -> float:
@@ -58,13 +60,13 @@ def _mean_cotangent(xp: Any, g: Any, x_spec: Any, dim: Any, keepdim: bool) -> An
 _var = primitive(
     "opaque", "var(x, *, dim, correction, keepdim)", k.var, x=_var_cotangent,
     jvp=lambda xp, xs, ts, out, params: _var_tangent(xp, xs[0], ts[0], *params),
-    batch=over_dims,
+    batch=along("dim"),
 )  # fmt: skip
 
 _std = primitive(
     "opaque", "std(x, *, dim, correction, keepdim)", k.std, x=_std_cotangent,
     jvp=lambda xp, xs, ts, out, params: _per_std(_var_tangent(xp, xs[0], ts[0], *params), out),
-    batch=over_dims,
+    batch=along("dim"),
 )  # fmt: skip
 
 
@@ -97,12 +99,12 @@ def _std_mean_jvp(xp: Any, xs: Any, ts: Any, out: Any, params: Any) -> Any:
 
 _var_mean = primitive(
     "opaque", "var_mean(x, *, dim, correction, keepdim)", k.var_mean, outputs=2,
-    x=_var_mean_rule, jvp=_var_mean_jvp,
+    x=_var_mean_rule, jvp=_var_mean_jvp, batch=along("dim"),
 )  # fmt: skip
 
 _std_mean = primitive(
     "opaque", "std_mean(x, *, dim, correction, keepdim)", k.std_mean, outputs=2, parts=(0,),
-    x=_std_mean_rule, jvp=_std_mean_jvp,
+    x=_std_mean_rule, jvp=_std_mean_jvp, batch=along("dim"),
 )  # fmt: skip
 
 
@@ -233,7 +235,7 @@ def cov(
                 f"cov(): expected {name} to have one element per observation: {n}, but got a "
                 f"tensor of shape {list(weights.shape)}"
             )
-        if (weights < 0).any():
+        if (innermost(weights) < 0).any():
             raise RuntimeError(f"cov(): {name} cannot be negative")
         w = weights if w is None else w * weights
     if w is None:
@@ -247,7 +249,9 @@ def cov(
             free = total - correction
         else:
             free = total - correction * (w * aweights).sum() / total
-    if (free if w is None else float(free.detach())) <= 0:
+    if w is not None and not free._spec.plain:
+        free = free.clamp(min=0)
+    elif (free if w is None else float(free.detach())) <= 0:
         warnings.warn("cov(): degrees of freedom is <= 0", UserWarning, stacklevel=2)
         free = 0 if w is None else free * 0
     away = x - mean

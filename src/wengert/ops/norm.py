@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..core.batching import along, composed
 from ..core.define import primitive
 from ..core.op import TENSORS as T
 from ..core.registry import numpy_names, public
@@ -12,7 +13,7 @@ from ..kernels import reduce as k
 from ..kernels.dims import wrap_dim
 from ..kernels.dtypes import as_dtype
 from .extreme import kept_shape
-from .reduce import Dims, cast, checked, dims_of, over_dims
+from .reduce import Dims, cast, checked, dims_of
 from .spectral import svdvals
 
 INF = float("inf")
@@ -62,10 +63,7 @@ def _norm_jvp(xp: Any, xs: Any, ts: Any, out: Any, params: Any) -> Any:
 
 _vector_norm = primitive(
     "opaque", "linalg_vector_norm(x, *, ord, dim, keepdim)", k.vector_norm, x=_norm_rule,
-    jvp=_norm_jvp,
-    batch=lambda op, x, ndim, ord, dim, keepdim: over_dims(
-        lambda v, d, kd: op(v, ord, d, kd), x, ndim, dim, keepdim
-    ),
+    jvp=_norm_jvp, batch=along("dim"),
 )  # fmt: skip
 
 
@@ -230,6 +228,7 @@ _dist = primitive(
     "opaque", "dist(x, *, p)", lambda x, p: k.vector_norm(x, p, None, False),
     x=lambda xp, g, x, out, x_spec, p: _norm_rule(xp, g, x, out, x_spec, p, None, False),
     jvp=lambda xp, xs, ts, out, params: _norm_jvp(xp, xs, ts, out, (params[0], None, False)),
+    batch=composed(lambda xp, x, p: xp.linalg_vector_norm(x, p, None, False)),
 )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.batching import composed
 from ..core.define import primitive, utility
 from ..core.inplace import before_write, bump
 from ..core.op import TENSORS
@@ -118,10 +119,28 @@ def _jvp(xp: Any, xs: tuple, ts: tuple, out: tuple, params: tuple) -> tuple:
     return total, t_mean, t_var
 
 
+def _in_ops(
+    xp: Any, x: Any, y: Any, z: Any, shape: Any, axes: tuple, affine: tuple, eps: float
+) -> tuple:
+    """The same said in other ops: what vmap runs."""
+    v = x if shape is None else xp.reshape(x, shape)
+    n = math.prod([v.shape[a] for a in axes])
+    mean = xp.sum(v, axes, True) / n
+    d = v - mean
+    var = xp.sum(d * d, axes, True) / n
+    out = d * xp.rsqrt(var + eps)
+    if y is not None:
+        out = out * xp.reshape(y, affine)
+    if z is not None:
+        out = out + xp.reshape(z, affine)
+    return xp.reshape(out, tuple(x.shape)), mean, var
+
+
 def _row(name: str) -> Any:
     return primitive(
         "opaque", f"{name}(x, y?, z?, *, shape, axes, affine, eps)", k.standardize, outputs=3, parts=(1, 2),
         rules={"x, y, z": _rule}, jvp=_jvp, saved={"x": "input", "y": "weight", "z": "bias"},
+        batch=composed(_in_ops),
     )  # fmt: skip
 
 
@@ -158,9 +177,20 @@ def _rescale_jvp(xp: Any, xs: tuple, ts: tuple, out: Any, params: tuple) -> Any:
     return total
 
 
+def _rescale_in_ops(
+    xp: Any, x: Any, y: Any, z: Any, m: Any, v: Any, affine: tuple, eps: float
+) -> Any:
+    factor = xp.rsqrt(v + eps)
+    if y is not None:
+        factor = factor * y
+    shift = -m * factor if z is None else z - m * factor
+    return x * xp.reshape(factor, affine) + xp.reshape(shift, affine)
+
+
 rescale_row = primitive(
     "opaque", "batch_norm_with_statistics(x, y?, z?, m, v, *, affine, eps)", k.rescale,
     rules={"x, y, z": _rescale_rule}, jvp=_rescale_jvp, node="NativeBatchNormBackward0",
+    batch=composed(_rescale_in_ops),
     saved={"x": "input", "y": "weight", "z": "bias", "m": "running_mean", "v": "running_var"},
 )  # fmt: skip
 
@@ -362,7 +392,7 @@ def _batch_norm(
     affine = (1, channels, *[1] * (x.ndim - 2))
     if not training:
         # copies: a later batch in training may write to the running ones before backward
-        given = [wrap(t._array.copy()) for t in (mean_of, var_of)]
+        given = [wrap(t._array.copy()) if t._spec.plain else t for t in (mean_of, var_of)]
         return rescale_row(input, weight, bias, *given, affine, eps)
     axes = (0, *range(2, x.ndim))
     out, m, v = batch_row(input, weight, bias, None, axes, affine, eps)
@@ -376,9 +406,16 @@ def _batch_norm(
 
 def _update(running: Tensor, value: Tensor, momentum: float, repeat: int, factor: float) -> None:
     """Move a running statistic towards that of this batch, without recording it."""
-    new = value._array.reshape(repeat, -1).mean(0, np.float64) * factor
+    if not (running._spec.plain and value._spec.plain):
+        new = T.sum(T.reshape(value.detach(), (repeat, -1)), (0,), False) / repeat
+        target: Any = running
+        target.copy_(target * (1.0 - momentum) + new * (momentum * factor))
+        return
+    new = value._array
+    if repeat > 1:
+        new = new.reshape(repeat, -1).mean(0, np.float64)
     before_write(running._array)
-    k.update(running._array, new, momentum)
+    k.update(running._array, new, momentum, factor)
     bump(running)
 
 

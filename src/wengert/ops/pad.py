@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.batching import unchanged
 from ..core.define import primitive, utility
 from ..core.op import TENSORS
 from ..core.registry import public
@@ -54,7 +55,7 @@ constant_row = primitive(
     "opaque", "constant_pad_nd(x, *, pad, value)", _constant,
     x=lambda xp, g, pad: xp.constant_pad_nd(g, tuple([-p for p in pad]), 0),
     jvp=lambda xp, xs, ts, out, params: xp.constant_pad_nd(ts[0], params[0], 0),
-    batch=lambda op, x, ndim, pad, value: op(x, pad, value),
+    batch=unchanged,
 )  # fmt: skip
 
 
@@ -90,9 +91,14 @@ def _give_back(xp: Any, g: Any, x_spec: Any, moves: tuple) -> Any:
     return g
 
 
+def _borrow_batch(op: Any, xs: list, on: list, params: tuple) -> Any:
+    moves, node = params
+    return borrow_row(xs[0], tuple([(d + 1, at) for d, at in moves]), node)
+
+
 borrow_row = primitive(
     "linear", "pad_from_input(x, *, moves, node)", _borrow, x=_give_back, node=lambda rest: rest[1],
-    batch=lambda op, x, ndim, moves, node: op(x, tuple([(d + 1, at) for d, at in moves]), node),
+    batch=_borrow_batch,
 )  # fmt: skip
 
 _ALLOWED = {(2, 2), (3, 2), (3, 4), (4, 4), (4, 6), (5, 6)}
@@ -179,11 +185,11 @@ def _unshuffle(x: np.ndarray, r: int) -> np.ndarray:
 
 shuffle_row = primitive("linear", "pixel_shuffle(x, *, r)", _shuffle,
                         x=lambda xp, g, r: xp.pixel_unshuffle(g, r),
-                        batch=lambda op, x, ndim, r: op(x, r))  # fmt: skip
+                        batch=unchanged)  # fmt: skip
 
 unshuffle_row = primitive("linear", "pixel_unshuffle(x, *, r)", _unshuffle,
                           x=lambda xp, g, r: xp.pixel_shuffle(g, r),
-                          batch=lambda op, x, ndim, r: op(x, r))  # fmt: skip
+                          batch=unchanged)  # fmt: skip
 
 
 def _check_pixels(input: Any, caller: str, factor: int, name: str) -> None:
@@ -251,3 +257,6 @@ def channel_shuffle(input: Tensor, groups: int) -> Tensor:
     split = T.reshape(input, (shape[0], groups, shape[1] // groups, *shape[2:]))
     return T.reshape(T.transpose(split, 1, 2), shape)
 
+
+
+public("torch", "F", name="native_channel_shuffle")(channel_shuffle)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..core.dual import example
 from ..core.registry import public
 from ..core.tensor import Tensor
 from ..kernels import strides
@@ -114,7 +115,7 @@ def as_strided(input: Tensor, size: Any, stride: Any, storage_offset: int | None
             [4, 5]])
     """
     s = spec_in(input, "as_strided")
-    a = input._array
+    a = example(input)
     shift = 0 if storage_offset is None else storage_offset - strides.storage_offset(a)
     geometry = (tuple(s.shape), strides.element_strides(a), 0)
     size = as_ints((size,), "as_strided", "size")

@@ -57,16 +57,16 @@ def _avg_pool(
     )  # fmt: skip
     out: Any = resample(input, bands, f"AvgPool{dims}DBackward0")
     if divide:
-        return out  # type: ignore[no-any-return]
+        return out
     if x.dtype.category == 2:
-        return out / divisor_override  # type: ignore[no-any-return]
+        return out / divisor_override
     if divisor_override is not None:
-        return T.div_trunc(out, divisor_override)  # type: ignore[no-any-return]
+        return T.div_trunc(out, divisor_override)
     counts = wrap(np.ones(places, np.int64))  # sums of whole numbers are exact: divide them last
     for d, each in enumerate(zip(size, places, kernel, strides, pads, strict=True)):
         sizes = k.window_sizes(*each, bool(count_include_pad))
         counts = counts * wrap(sizes.reshape(-1, *[1] * (dims - 1 - d)))
-    return T.div_trunc(out, counts)  # type: ignore[no-any-return]
+    return T.div_trunc(out, counts)
 
 
 def _check_rank(input: Any, low: int, caller: str) -> None:
@@ -97,9 +97,7 @@ def avg_pool1d(
     (step,) = strides_of(stride, (kernel,), "avg_pool1d")
     (pad,) = pool_sizes(padding, 1, "padding", "avg_pool1d", 4)
     image: Any = input.unsqueeze(-2)
-    out = _avg_pool(
-        2, image, (1, kernel), (1, step), (0, pad), ceil_mode, count_include_pad, None
-    )
+    out = _avg_pool(2, image, (1, kernel), (1, step), (0, pad), ceil_mode, count_include_pad, None)
     return out.squeeze(-2)
 
 
@@ -180,11 +178,15 @@ def _adaptive(dims: int, input: Any, output_size: Any) -> Tensor:
         )
     check_float(input, caller, caller)
     if set(places) == {1}:
-        return T.mean(input, tuple(range(-dims, 0)), True)  # type: ignore[no-any-return]
+        return T.mean(input, tuple(range(-dims, 0)), True)
     bands = tuple(
-        [(d - dims, k.adaptive(n, m)) for d, (n, m) in enumerate(zip(size, places, strict=True)) if n != m]
+        [
+            (d - dims, k.adaptive(n, m))
+            for d, (n, m) in enumerate(zip(size, places, strict=True))
+            if n != m
+        ]
     )
-    return resample(input, bands, f"AdaptiveAvgPool{dims}DBackward0")  # type: ignore[no-any-return]
+    return resample(input, bands, f"AdaptiveAvgPool{dims}DBackward0")
 
 
 @public("torch", "F")
@@ -232,15 +234,15 @@ def _lp_pool(dims: int, input: Any, p: float, kernel: Any, stride: Any, ceil_mod
     if math.isinf(p):
         largest = pool_max.max_pool_of(dims)
         if p > 0:
-            return largest(input.abs(), kernel, stride, 0, 1, ceil_mode)  # type: ignore[no-any-return]
-        return -largest(-input.abs(), kernel, stride, 0, 1, ceil_mode)  # type: ignore[no-any-return]
+            return largest(input.abs(), kernel, stride, 0, 1, ceil_mode)
+        return -largest(-input.abs(), kernel, stride, 0, 1, ceil_mode)
     powers = input**p
     pooled: Any
     if dims == 1:
         pooled = avg_pool1d(powers, kernel, stride, 0, ceil_mode)
     else:
         pooled = _avg_pool(dims, powers, kernel, stride, 0, ceil_mode, True, None)
-    return (pooled.sign() * pooled.abs().relu() * math.prod(sizes)) ** (1.0 / p)  # type: ignore[no-any-return]
+    return (pooled.sign() * pooled.abs().relu() * math.prod(sizes)) ** (1.0 / p)
 
 
 @public("F")

@@ -23,7 +23,9 @@ Sizes = Any  # an int, or one for every dim
 # ---------------------------------------------------------------- rows
 def _named(name: str, at: int = 0) -> Callable[[tuple], str]:
     """The name of a node: the number of dims is the length of a parameter."""
-    return lambda rest: f"{name}{len(rest[at])}D{'WithIndices' if name == 'MaxPool' else ''}Backward0"
+    return lambda rest: (
+        f"{name}{len(rest[at])}D{'WithIndices' if name == 'MaxPool' else ''}Backward0"
+    )
 
 
 def _pull(
@@ -33,7 +35,9 @@ def _pull(
     d = len(kernel)
     shape = tuple(x_spec.shape)
     places = tuple(taps.shape[taps.ndim - d :])
-    return xp.pool_put(g[0], taps, shape[len(shape) - d :], kernel, stride, padding, dilation, places)
+    return xp.pool_put(
+        g[0], taps, shape[len(shape) - d :], kernel, stride, padding, dilation, places
+    )
 
 
 max_pool_row = primitive(
@@ -171,7 +175,9 @@ def check_image(x: Any, dims: int) -> None:
     """Raise unless x is an image, or a batch of them, in which only the batch may be empty."""
     shape = tuple(x.shape)
     if len(shape) not in (dims + 1, dims + 2):
-        raise RuntimeError(f"non-empty {dims + 1}D or {dims + 2}D (batch mode) tensor expected for input")
+        raise RuntimeError(
+            f"non-empty {dims + 1}D or {dims + 2}D (batch mode) tensor expected for input"
+        )
     if 0 in shape[1:] or (len(shape) == dims + 1 and not shape[0]):
         raise RuntimeError(
             f"Expected {dims + 1}D or {dims + 2}D (batch mode) tensor with optional 0 dim batch size for "
@@ -251,19 +257,19 @@ def _forms(dims: int, run: Callable) -> None:
         input: Tensor, kernel_size: Sizes, stride: Any = None, padding: Sizes = 0,
         dilation: Sizes = 1, ceil_mode: bool = False,
     ) -> tuple[Tensor, Tensor]:  # fmt: skip
-        return run(input, kernel_size, stride, padding, dilation, ceil_mode, True)  # type: ignore[no-any-return]
+        return run(input, kernel_size, stride, padding, dilation, ceil_mode, True)
 
     def with_indices_f(
         input: Tensor, kernel_size: Sizes, stride: Any = None, padding: Sizes = 0,
         dilation: Sizes = 1, ceil_mode: bool = False, return_indices: bool = False,
     ) -> tuple[Tensor, Tensor]:  # fmt: skip
-        return run(input, kernel_size, stride, padding, dilation, ceil_mode, True)  # type: ignore[no-any-return]
+        return run(input, kernel_size, stride, padding, dilation, ceil_mode, True)
 
     def pool(
         input: Tensor, kernel_size: Sizes, stride: Any = None, padding: Sizes = 0,
         dilation: Sizes = 1, ceil_mode: bool = False,
     ) -> Tensor:  # fmt: skip
-        return run(input, kernel_size, stride, padding, dilation, ceil_mode, False)  # type: ignore[no-any-return]
+        return run(input, kernel_size, stride, padding, dilation, ceil_mode, False)
 
     def pool_f(
         input: Tensor, kernel_size: Sizes, stride: Any = None, padding: Sizes = 0,
@@ -320,7 +326,12 @@ def _unpool_size(
 ) -> tuple[int, ...]:
     """The size whose pooling has this one: `output_size`, if it lies within a stride of the default."""
     dims = len(kernel)
-    own = tuple([(n - 1) * s + m - 2 * p for n, s, m, p in zip(size[-dims:], stride, kernel, padding, strict=True)])
+    own = tuple(
+        [
+            (n - 1) * s + m - 2 * p
+            for n, s, m, p in zip(size[-dims:], stride, kernel, padding, strict=True)
+        ]
+    )
     if output_size is None:
         return own
     wanted = tuple(output_size)

@@ -36,7 +36,10 @@ def _fractional_places(x: Any, samples: Any, kernel: tuple, places: tuple) -> An
     size = x.shape[x.ndim - dims :]
     samples = samples.reshape(*x.shape[: x.ndim - dims], dims)
     starts = tuple(
-        [k.fractional_starts(samples[..., order[d]], size[d], places[d], kernel[d]) for d in range(dims)]
+        [
+            k.fractional_starts(samples[..., order[d]], size[d], places[d], kernel[d])
+            for d in range(dims)
+        ]
     )
     return k.largest_at(x, starts, tuple([s + m for s, m in zip(starts, kernel, strict=True)]))
 
@@ -61,9 +64,7 @@ def _adaptive(dims: int, input: Any, output_size: Any, indices: bool) -> Any:
     places = adaptive_sizes(output_size, size, caller)
     if min(places) < 0:
         bad = [*shape[: len(shape) - dims], *places]
-        raise RuntimeError(
-            f"Trying to create tensor with negative dimension {min(places)}: {bad}"
-        )
+        raise RuntimeError(f"Trying to create tensor with negative dimension {min(places)}: {bad}")
     at = adaptive_places(input, places)
     out = take_row(input, at, dims, f"AdaptiveMaxPool{dims}DBackward0")
     return (out, at) if indices else out
@@ -90,7 +91,7 @@ def adaptive_max_pool1d(input: Tensor, output_size: Any) -> tuple[Tensor, Tensor
     >>> torch.adaptive_max_pool1d(torch.tensor([[1., 5., 2., 3.]]), 2)
     (tensor([[5., 3.]]), tensor([[1, 3]]))
     """
-    return _adaptive1(input, output_size, True)  # type: ignore[no-any-return]
+    return _adaptive1(input, output_size, True)
 
 
 @public("F", name="adaptive_max_pool1d")
@@ -107,7 +108,7 @@ def adaptive_max_pool1d_with_indices(
     input: Tensor, output_size: Any, return_indices: bool = False
 ) -> tuple[Tensor, Tensor]:
     """Return what `adaptive_max_pool1d` does, and the places of the largest elements."""
-    return _adaptive1(input, output_size, True)  # type: ignore[no-any-return]
+    return _adaptive1(input, output_size, True)
 
 
 @public("F")
@@ -126,7 +127,7 @@ def adaptive_max_pool2d_with_indices(
     input: Tensor, output_size: Any, return_indices: bool = False
 ) -> tuple[Tensor, Tensor]:
     """Return what `adaptive_max_pool2d` does, and the flat places of the largest elements."""
-    return _adaptive(2, input, output_size, True)  # type: ignore[no-any-return]
+    return _adaptive(2, input, output_size, True)
 
 
 @public("F")
@@ -145,7 +146,7 @@ def adaptive_max_pool3d_with_indices(
     input: Tensor, output_size: Any, return_indices: bool = False
 ) -> tuple[Tensor, Tensor]:
     """Return what `adaptive_max_pool3d` does, and the flat places of the largest elements."""
-    return _adaptive(3, input, output_size, True)  # type: ignore[no-any-return]
+    return _adaptive(3, input, output_size, True)
 
 
 # ---------------------------------------------------------------- fractional
@@ -177,10 +178,14 @@ def _fractional(
     names = ("time", "height", "width")[-dims:]
     for n, m, p, name in zip(size, kernel, places, names, strict=True):
         if p < 1 or p + m - 1 >= n + (1 if dims == 2 else 0):
-            raise RuntimeError(f"{caller}(): pool {name} {m} too large relative to input {name} {n}")
+            raise RuntimeError(
+                f"{caller}(): pool {name} {m} too large relative to input {name} {n}"
+            )
     if samples is None:
         batch = shape[0] if len(shape) == dims + 2 else 1
-        samples = API["torch"]["rand"]((batch, shape[len(shape) - dims - 1], dims), dtype=input._spec.dtype)
+        samples = API["torch"]["rand"](
+            (batch, shape[len(shape) - dims - 1], dims), dtype=input._spec.dtype
+        )
     at = fractional_places(input, samples, kernel, places)
     return take_row(input, at, dims, f"FractionalMaxPool{dims}DBackward0"), at
 
@@ -234,5 +239,3 @@ def fractional_max_pool3d(
     """
     found = _fractional(3, input, kernel_size, output_size, output_ratio, _random_samples)
     return found if return_indices else found[0]
-
-

@@ -15,11 +15,12 @@ import numpy as np
 from ..core import state
 from ..core.define import elementwise
 from ..core.inplace import write
+from ..core.op import TENSORS
 from ..core.registry import public
 from ..core.tensor import Tensor
 from ..kernels import dtypes
 from ..kernels.random import Generator, filled_like, largest_whole, memory_order
-from .draws import batched_draw, check_target
+from .draws import batched_draw, check_target, drawn
 from .generator import source
 
 ndarray = np.ndarray
@@ -354,6 +355,13 @@ def random_(self: Tensor, *args: Any, generator: Any = None, **kwargs: Any) -> T
     return _filled(self, row, (start, stop, g))
 
 
+def _each_in_ops(x: Tensor, p: Tensor, g: Generator) -> Tensor:
+    """bernoulli_ with probabilities of a transform: numbers are drawn in the shape of x, then compared."""
+    u = drawn(tuple(x.shape), lambda size: g.rand(size, np.dtype(np.float64)))
+    below: Tensor = TENSORS.cast(TENSORS.lt(u, p), x._spec.dtype)
+    return below
+
+
 @public("Tensor")
 def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Any = None) -> Tensor:
     """Fill with 1 (with probability p) and 0; return self.
@@ -370,6 +378,9 @@ def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Any = None) -> Tensor:
     d = self._spec.dtype
     if d.category == dtypes.COMPLEX:
         raise _not_implemented("bernoulli_scalar_cpu_", d)
+    if isinstance(p, Tensor) and state.current_batch() is not None:
+        check_target(self, "bernoulli_")
+        return write(self, _each_in_ops, (p, g), copy_old=False)
     if isinstance(p, Tensor):
         check_probability(p._array)
         try:

@@ -9,14 +9,18 @@ from typing import Any
 
 import numpy as np
 
+from ..core.batching import all_batched
 from ..core.define import primitive
+from ..core.dual import innermost
 from ..core.op import TENSORS
+from ..core.record import bind
 from ..core.registry import public
 from ..core.tensor import Tensor, as_tensor_arg, wrap
+from ..kernels.dtypes import int64
 from ..kernels.loss import reduced
 from ..kernels.numeric import keep
 from .checking import check_float, check_tensor
-from .distance import pairwise_distance
+from .distance import kept_above, pairwise_distance
 from .loss import finish, reduction_of
 
 T: Any = TENSORS
@@ -58,7 +62,7 @@ def kl_div(
     return total
 
 
-@public("torch", "F")
+@public("F")
 def poisson_nll_loss(
     input: Tensor, target: Tensor, log_input: bool = True, full: bool = False,
     size_average: bool | None = None, eps: float = 1e-8, reduce: bool | None = None,
@@ -93,7 +97,7 @@ def gaussian_nll_loss(
         if var < 0:
             raise ValueError("var has negative entry/entries")
         var = wrap(np.full(input._spec.shape, var, input._spec.np))
-    elif (var._array < 0).any():
+    elif (innermost(var) < 0).any():
         raise ValueError("var has negative entry/entries")
     shape = input._spec.shape
     if var._spec.shape != shape:
@@ -103,9 +107,7 @@ def gaussian_nll_loss(
             raise ValueError("var is of incorrect size")
     if reduction not in ("none", "mean", "sum"):
         raise ValueError(reduction + " is not valid")
-    kept: Any = var.clone()
-    # the clamp is not recorded: the gradient passes as if it were not there
-    np.maximum(kept._array, kept._array.dtype.type(eps), out=kept._array)
+    kept = kept_above(var, eps)
     loss = 0.5 * (T.log(kept) + T.sub(input, target) ** 2 / kept)
     if full:
         loss = loss + 0.5 * math.log(2 * math.pi)
@@ -113,7 +115,7 @@ def gaussian_nll_loss(
 
 
 # ---------------------------------------------------------------- margins
-@public("torch", "F")
+@public("F")
 def hinge_embedding_loss(
     input: Tensor, target: Tensor, margin: float = 1.0, size_average: bool | None = None,
     reduce: bool | None = None, reduction: str = "mean",
@@ -132,7 +134,7 @@ def _hinge(x: Any) -> Any:
     return T.at_least(x, 0)
 
 
-@public("torch", "F")
+@public("F")
 def margin_ranking_loss(
     input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0,
     size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean",
@@ -148,7 +150,7 @@ def margin_ranking_loss(
     return finish(_hinge(-y * (a - b) + margin), reduction)
 
 
-@public("torch", "F")
+@public("F")
 def cosine_embedding_loss(
     input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0,
     size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean",
@@ -230,9 +232,19 @@ def _multi_margin_jvp(xp: Any, xs: tuple, ts: tuple, out: Any, params: tuple) ->
     return xp.mean(terms, None, False) if reduction == "mean" else xp.sum(terms, None, False)
 
 
+def _multi_margin_batch(op: Any, xs: list, on: list, params: tuple) -> Any:
+    p, margin, reduction = params
+    each = bind(op, tuple(all_batched(xs, on)), (p, margin, "none"))
+    dims = tuple(range(1, each.ndim))
+    if reduction == "none":
+        return each
+    return T.mean(each, dims, False) if reduction == "mean" else T.sum(each, dims, False)
+
+
 multi_margin_row = primitive(
     "opaque", "multi_margin_loss(x, y, z?, *, p, margin, reduction)", _multi_margin,
     x=_multi_margin_rule, jvp=_multi_margin_jvp, saved={"y": "target", "z": "weight"},
+    batch=_multi_margin_batch,
 )  # fmt: skip
 
 
@@ -249,28 +261,31 @@ def multi_margin_loss(
     check_float(input, "multi_margin_loss")
     if p != 1 and p != 2:
         raise ValueError("only p == 1 and p == 2 supported")
-    x, y = input._spec, target._array
+    x, y = input._spec, target._spec
     if x.ndim not in (1, 2) or x.shape[-1] == 0:
         raise RuntimeError(
             "Expected non-empty vector or matrix with optional 0-dim batch size, but got: "
             f"{list(x.shape)}"
         )
     classes = x.shape[-1]
-    if (y.shape != x.shape[:1]) if x.ndim == 2 else y.size != 1:
+    if (tuple(y.shape) != tuple(x.shape[:1])) if x.ndim == 2 else y.numel != 1:
         raise RuntimeError(
             "multi_margin_loss: target tensor should be 1-D with size equal to the number of input "
             f"samples (batch size). Expected target size [{x.shape[0] if x.ndim == 2 else 1}], but "
             f"got {list(y.shape)}. Input has shape {list(x.shape)}."
         )
-    if ((y < 0) | (y >= classes)).any():
+    labels = innermost(target)
+    if ((labels < 0) | (labels >= classes)).any():
         raise RuntimeError("target out of range")
     if weight is not None and weight._spec.shape != (classes,):
         raise RuntimeError(
             f"inconsistent weight size, expected {classes} but got {list(weight._spec.shape)}"
         )
-    y = y.reshape(x.shape[:-1])
-    hot = wrap((y[..., None] == np.arange(classes)).astype(x.np))
-    of_true = None if weight is None else wrap(weight._array.astype(x.np)[y][..., None])
+    at = T.cast_whole(T.reshape(target, tuple(x.shape[:-1])), int64)
+    hot = T.cast(T.eq(T.unsqueeze(at, at.ndim), wrap(np.arange(classes))), x.dtype)
+    of_true = None
+    if weight is not None:  # a constant
+        of_true = T.unsqueeze(T.index(T.cast(weight.detach(), x.dtype), at, (0,)), at.ndim)
     return multi_margin_row(input, hot, of_true, p, margin, reduction)
 
 
@@ -290,20 +305,23 @@ def multilabel_margin_loss(
     """
     reduction = reduction_of(size_average, reduce, reduction)
     check_float(input, "multilabel_margin_loss")
-    x, y = input, target._array  # type: Any, np.ndarray
-    if y.shape != tuple(x.shape):
+    x, y = input, target  # type: Any, Any
+    if y._spec.shape != x._spec.shape:
         raise RuntimeError(
             f"inconsistent target size: {list(y.shape)} for input of size: {list(x.shape)}"
         )
     classes = x.shape[-1]
-    listed = _before_gap(y)
-    if (y[listed] >= classes).any():
+    numbers = innermost(y)
+    if (numbers[_before_gap(numbers)] >= classes).any():
         raise RuntimeError("target out of range")
-    true = np.zeros(y.shape, bool)
-    np.logical_or.at(true, (*np.nonzero(listed)[:-1], y[listed]), True)
-    labels = T.gather(x, wrap(np.where(listed, y, 0).astype(np.int64)), x.ndim - 1)
-    gaps = 1 - T.unsqueeze(labels, -1) + T.unsqueeze(x, -2)  # (..., label, class)
-    counted = wrap(listed[..., :, None] & ~true[..., None, :])
+    # which entries come before the first negative one, and which classes these name
+    listed = T.eq(T.cumsum(T.cast_whole(T.lt(y, 0), int64), y.ndim - 1), 0)
+    at = T.cast_whole(T.where(listed, y, T.zeros_like(y)), int64)
+    hot = T.eq(T.unsqueeze(at, at.ndim), wrap(np.arange(classes)))
+    true = T.any(T.logical_and(hot, T.unsqueeze(listed, listed.ndim)), (y.ndim - 1,), True)
+    labels = T.gather(x, at, x.ndim - 1)
+    gaps = 1 - T.unsqueeze(labels, labels.ndim) + T.unsqueeze(x, x.ndim - 1)  # (..., label, class)
+    counted = T.logical_and(T.unsqueeze(listed, listed.ndim), T.logical_not(true))
     terms = T.keep(_hinge(gaps), counted)
     return finish(T.sum(terms, (x.ndim - 1, x.ndim), False) / classes, reduction)
 

@@ -174,7 +174,7 @@ _gru = primitive(
 
 
 def layer(
-    kind: str, x: Tensor, states: tuple, weights: tuple, sizes: tuple | None, reverse: bool,
+    kind: str, x: Tensor, states: Any, weights: Any, sizes: tuple | None, reverse: bool,
     name: str,
 ) -> tuple:  # fmt: skip
     """One layer in one direction: (outputs, last h) or (outputs, last h, last c).
@@ -182,24 +182,15 @@ def layer(
     kind "LSTM", "GRU", "RNN_TANH" or "RNN_RELU"; x (time, batch, features) or packed rows;
     weights (wi, wh, bi, bh, wr), the last three may be None.
     """
-    fused = plainly(x, *states, *weights)
+    small: Any  # the same function in small ops
     if kind == "LSTM":
-        out = (
-            _lstm(x, *states, *weights, sizes, reverse, name)[:3]
-            if fused
-            else _lstm_steps(x, *states, *weights, sizes, reverse)
-        )
+        given, fused, small, count = (x, *states, *weights, sizes, reverse), _lstm, _lstm_steps, 3
     elif kind == "GRU":
-        out = (
-            _gru(x, *states, *weights[:4], sizes, reverse, name)[:2]
-            if fused
-            else _gru_steps(x, *states, *weights[:4], sizes, reverse)
-        )
+        given, fused, small, count = (x, *states, *weights[:4], sizes, reverse), _gru, _gru_steps, 2
     else:
         relu = kind == "RNN_RELU"
-        out = (
-            _rnn(x, *states, *weights[:4], relu, sizes, reverse, name)
-            if fused
-            else _rnn_steps(x, *states, *weights[:4], relu, sizes, reverse)
-        )
-    return out
+        given = (x, *states, *weights[:4], relu, sizes, reverse)
+        fused, small, count = _rnn, _rnn_steps, 2
+    if plainly(x, *states, *weights):
+        return fused(*given, name)[:count]
+    return small(*given)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.batching import along
+from ..core.batching import along, along_or_flat
 from ..core.define import plain, primitive
 from ..core.op import TENSORS as T
 from ..core.promote import float_dtype
@@ -50,12 +50,6 @@ def cast(x: Tensor, dtype: Any) -> Tensor:
     """Return `x` in another dtype (itself if it has it)."""
     d = as_dtype(dtype)
     return x if x._spec.dtype is d else T.cast(x, d)
-
-
-def over_dims(op: Any, x: Any, ndim: int, dim: tuple | None, *params: Any) -> Any:
-    """How a reduction treats a batch: the dims move one to the right."""
-    dims = range(ndim) if dim is None else dim
-    return op(x, tuple([d + 1 for d in dims]), *params)
 
 
 def by_dim(name: str) -> Any:
@@ -264,7 +258,7 @@ _prod = primitive(
     jvp=lambda xp, xs, ts, out, params: xp.sum(
         prod_rule(xp, xp.new_zeros(out, out.shape) + 1, xs[0], *params) * ts[0], *params
     ),
-    node=by_dim("Prod"), batch=None,
+    node=by_dim("Prod"), batch=along_or_flat("dim", (1,)),
 )  # fmt: skip
 
 
@@ -299,7 +293,7 @@ _logsumexp = primitive(
     jvp=lambda xp, xs, ts, out, params: xp.sum(
         ts[0] * xp.exp(xs[0] - xp.spread(out, *params, xs[0].shape)), *params
     ),
-    batch=over_dims,
+    batch=along("dim"),
 )  # fmt: skip
 
 
@@ -327,13 +321,17 @@ def _truth(reduce: Any) -> Any:
     )
 
 
-_all = plain("all(x, *, dim, keepdim)", _truth(np.logical_and.reduce), promote=None)
-_any = plain("any(x, *, dim, keepdim)", _truth(np.logical_or.reduce), promote=None)
+_all = plain(
+    "all(x, *, dim, keepdim)", _truth(np.logical_and.reduce), promote=None, batch=along("dim")
+)
+_any = plain(
+    "any(x, *, dim, keepdim)", _truth(np.logical_or.reduce), promote=None, batch=along("dim")
+)
 _count = plain(
     "count_nonzero(x, *, dim)",
     lambda x, dim: packed(np.add.reduce(x != 0, dim, np.int64)),
-    promote=None,
-)
+    promote=None, batch=along("dim"),
+)  # fmt: skip
 
 
 def _truth_over(call: Any, input: Tensor, dim: Dims, keepdim: bool) -> Tensor:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ..core.batching import leading
 from ..core.define import primitive
 from ..kernels.resample import Band, apply_bands

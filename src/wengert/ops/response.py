@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
+
+import numpy as np
 
 from ..core.op import TENSORS
 from ..core.registry import public
 from ..core.tensor import Tensor
+from ..kernels.resample import Band, from_entries
 from .checking import check_tensor
 from .pool_average import avg_pool2d, avg_pool3d
+from .resample import resample
 
 T: Any = TENSORS
 
@@ -44,3 +49,24 @@ def local_response_norm(
         padded = T.constant_pad_nd(volume, (0, 0, 0, 0, before, after), 0)
         mean = T.reshape(avg_pool3d(padded, (size, 1, 1), stride=1).squeeze(1), shape)
     return input / (mean * alpha + k) ** beta
+
+
+@lru_cache(maxsize=64)
+def _neighbours(channels: int, reach: int) -> Band:
+    """Sums over the channels at most `reach` - 1 away, and over channel 0 from `reach` on."""
+    c = np.arange(channels)
+    near = np.abs(c[:, None] - c) < reach
+    near[reach:, 0] = True
+    rows, columns = near.nonzero()
+    return from_entries(channels, channels, rows, columns, np.ones(len(rows)))
+
+
+def cross_map_lrn(input: Tensor, size: int, alpha: float, beta: float, k: float) -> Tensor:
+    """Divide (N, C, H, W) by (k + alpha / size * sum of squares of neighbouring channels)^beta."""
+    check_tensor(input, "CrossMapLRN2d")
+    shape = tuple(input._spec.shape)
+    if len(shape) != 4:
+        raise ValueError(f"CrossMapLRN2d: Expected input to be 4D, got {len(shape)}D instead.")
+    band = _neighbours(shape[1], int((size - 1) / 2 + 1))
+    sums: Any = resample(input * input, ((-3, band),), "CrossMapLRN2dBackward")
+    return (sums * (alpha / size) + k) ** -beta * input

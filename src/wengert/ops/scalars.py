@@ -112,8 +112,8 @@ def _index(self: Tensor) -> int:
 
 
 def _format(self: Tensor, spec: str) -> str:
-    if self._spec.ndim == 0 and self._spec.plain and (spec or type(self) is Tensor):
-        return format(self._array.item(), spec)
+    if self._spec.ndim == 0 and (spec or (self._spec.plain and type(self) is Tensor)):
+        return format(self.item(), spec)
     if spec:
         raise TypeError(
             "unsupported format string passed to Tensor.__format__: only 0-dim tensors take "

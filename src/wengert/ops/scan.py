@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..core import return_types as rt
+from ..core.batching import along, unchanged
 from ..core.define import plain, primitive
 from ..core.op import TENSORS as T
 from ..core.registry import numpy_names, public
@@ -19,15 +20,11 @@ from .reduce import cast, checked, in_dtype
 INT64_BELOW = 2  # dtypes of a lower category (bool, integers) run in int64
 
 
-def _over_dim(op: Any, x: Any, ndim: int, dim: int, *params: Any) -> Any:
-    return op(x, dim + 1, *params)
-
-
 # ------------------------------------------------------------------- sums
 _cumsum = primitive(
     "linear", "cumsum(x, *, dim)", k.cumsum,
     x=lambda xp, g, dim: xp.flip(xp.cumsum(xp.flip(g, (dim,)), dim), (dim,)) if g.ndim else g,
-    batch=_over_dim,
+    batch=along("dim"),
 )  # fmt: skip
 
 
@@ -91,7 +88,7 @@ def _forward_sums(xp: Any, x: Any, t: Any, out: Any, dim: int) -> Any:
 _cumprod = primitive(
     "opaque", "cumprod(x, *, dim)", k.cumprod, x=_cumprod_rule,
     jvp=lambda xp, xs, ts, out, params: _forward_sums(xp, xs[0], ts[0], out, *params),
-    batch=_over_dim,
+    batch=along("dim"),
 )  # fmt: skip
 
 
@@ -143,7 +140,7 @@ def _logcumsumexp_jvp(xp: Any, xs: Any, ts: Any, out: Any, params: Any) -> Any:
 
 _logcumsumexp = primitive(
     "opaque", "logcumsumexp(x, *, dim)", k.logcumsumexp, x=_logcumsumexp_rule,
-    jvp=_logcumsumexp_jvp, batch=_over_dim,
+    jvp=_logcumsumexp_jvp, batch=along("dim"),
 )  # fmt: skip
 
 
@@ -165,8 +162,8 @@ def logcumsumexp(input: Tensor, dim: int) -> Tensor:
 
 
 # ------------------------------------------------------------------- extremes
-_cummax_at = plain("cummax_at(x, *, dim)", k.cummax, promote=None)
-_cummin_at = plain("cummin_at(x, *, dim)", k.cummin, promote=None)
+_cummax_at = plain("cummax_at(x, *, dim)", k.cummax, promote=None, batch=along("dim"))
+_cummin_at = plain("cummin_at(x, *, dim)", k.cummin, promote=None, batch=along("dim"))
 pick_cummax = picking("pick_cummax", "CummaxBackward0")
 pick_cummin = picking("pick_cummin", "CumminBackward0")
 
@@ -240,10 +237,11 @@ def diff(
 # PyTorch multiplies and divides by plain numbers here in C++, where nodes have names of their own
 _scaled = primitive(
     "linear", "scaled(x, *, number)", lambda x, number: x * number,
-    x=lambda g, number: g * number, node="MulBackward1",
+    x=lambda g, number: g * number, node="MulBackward1", batch=unchanged,
 )  # fmt: skip
 _halved = primitive(
-    "linear", "halved(x)", lambda x: x * 0.5, x=lambda g: g * 0.5, node="DivBackward1"
+    "linear", "halved(x)", lambda x: x * 0.5, x=lambda g: g * 0.5, node="DivBackward1",
+    batch=unchanged,
 )  # fmt: skip
 
 
@@ -273,11 +271,11 @@ def _steps(caller: str, y: Tensor, x: Any, dx: Any, dim: int) -> tuple[Tensor, A
             raise IndexError("Dimension specified as 0 but tensor has no dimensions")
         if x.ndim == 1:
             x = T.reshape(x, tuple([-1 if d == dim else 1 for d in range(s.ndim)]))
-        along = dim - s.ndim + x.ndim
-        if along < 0 or x.shape[along] != n:
+        at = dim - s.ndim + x.ndim
+        if at < 0 or x.shape[at] != n:
             raise RuntimeError(f"{caller}: There must be one `x` value for each sample point")
         m = max(n - 1, 0)
-        width = T.narrow(x, along, min(1, n), m) - T.narrow(x, along, 0, m)
+        width = T.narrow(x, at, min(1, n), m) - T.narrow(x, at, 0, m)
     m = max(n - 1, 0)
     pairs = T.narrow(y, dim, min(1, n), m) + T.narrow(y, dim, 0, m)
     return pairs, width, dim

@@ -10,12 +10,16 @@ from typing import Any
 import numpy as np
 
 from ..core import determinism
-from ..core.define import primitive, utility
+from ..core.batching import composed
+from ..core.define import plain, primitive
 from ..core.inplace import bump, write
+from ..core.op import ARRAYS
+from ..core.op import TENSORS as T
 from ..core.registry import public
 from ..core.tensor import Tensor, wrap
 from ..kernels import scatter as kernels
 from ..kernels.dims import count, shown, wrap_dim
+from . import index_batch
 from .checking import check_tensor
 from .gather import along_dim, as_long, as_vector, check_index, flat_index, index_tensor, linear_jvp
 from .views import expand_op, pick_op, reshape_any, spec_in, view_op
@@ -25,18 +29,19 @@ from .write import as_number, direct, is_number
 scatter_op = primitive("opaque", "scatter(x, y, z, *, dim)", kernels.scatter,
                        x=lambda xp, g, z, dim: xp.scatter_value(g, z, dim, 0),
                        y=lambda xp, g, z, dim: xp.gather(g, z, dim),
-                       jvp=linear_jvp("scatter", 2))  # fmt: skip
+                       jvp=linear_jvp("scatter", 2), batch=index_batch.lined_up(0))  # fmt: skip
 
 scatter_value = primitive("opaque", "scatter_value(x, y, *, dim, value)",
                           lambda x, y, dim, value: kernels.scatter(x, value, y, dim),
                           node="ScatterBackward1",
                           x=lambda xp, g, y, dim: xp.scatter_value(g, y, dim, 0),
-                          jvp=lambda xp, xs, ts, out, params: xp.scatter_value(ts[0], xs[1], params[0], 0))  # fmt: skip
+                          jvp=lambda xp, xs, ts, out, params: xp.scatter_value(ts[0], xs[1], params[0], 0),
+                          batch=index_batch.lined_up(0))  # fmt: skip
 
 scatter_add_op = primitive("opaque", "scatter_add(x, y, z, *, dim)", kernels.scatter_add,
                            x=lambda g: g,
                            y=lambda xp, g, z, dim: xp.gather(g, z, dim),
-                           jvp=linear_jvp("scatter_add", 2))  # fmt: skip
+                           jvp=linear_jvp("scatter_add", 2), batch=index_batch.lined_up(0))  # fmt: skip
 
 
 def _reduce_rule(
@@ -92,10 +97,11 @@ def _reduce_jvp(xp: Any, xs: list[Any], ts: list[Any], out: Any, params: tuple[A
 
 scatter_reduce_op = primitive("opaque", "scatter_reduce(x, y, z, *, dim, reduce, include_self)",
                               kernels.scatter_reduce, rules={"x, y": _reduce_rule},
-                              jvp=_reduce_jvp)  # fmt: skip
+                              jvp=_reduce_jvp, batch=index_batch.lined_up(0))  # fmt: skip
 
-utility("scatter_count", kernels.scatter_count,
-        lambda x, z, dim, own: wrap(kernels.scatter_count(x._array, z._array, dim, own)))  # fmt: skip
+# how many values meet: a constant
+plain("scatter_count(x, y, *, dim, include_self)", kernels.scatter_count, promote=None,
+      batch=index_batch.lined_up(0))  # fmt: skip
 
 
 def _add_kernel(x: np.ndarray, y: np.ndarray, z: np.ndarray, dim: int, alpha: Any) -> np.ndarray:
@@ -111,7 +117,7 @@ index_add_op = primitive("opaque", "index_add(x, y, z, *, dim, alpha)", _add_ker
                          x=lambda g: g,
                          y=lambda xp, g, y_spec, z, dim, alpha:
                              _times(_rows(xp, g, z, dim, y_spec.shape), alpha),
-                         jvp=linear_jvp("index_add", 2))  # fmt: skip
+                         jvp=linear_jvp("index_add", 2), batch=composed(index_batch.add_rows))  # fmt: skip
 
 
 def _times(g: Any, alpha: Any) -> Any:
@@ -139,7 +145,7 @@ def _copy_kernel(x: np.ndarray, y: np.ndarray, z: np.ndarray, dim: int) -> np.nd
 index_copy_op = primitive("opaque", "index_copy(x, y, z, *, dim)", _copy_kernel,
                           x=lambda xp, g, z, dim: xp.index_fill(g, z, dim, 0),
                           y=lambda xp, g, y_spec, z, dim: _rows(xp, g, z, dim, y_spec.shape),
-                          jvp=linear_jvp("index_copy", 2))  # fmt: skip
+                          jvp=linear_jvp("index_copy", 2), batch=composed(index_batch.copy_rows))  # fmt: skip
 
 
 def _fill_kernel(x: np.ndarray, y: np.ndarray, dim: int, value: Any) -> np.ndarray:
@@ -154,7 +160,8 @@ def _fill_kernel(x: np.ndarray, y: np.ndarray, dim: int, value: Any) -> np.ndarr
 
 index_fill_op = primitive("opaque", "index_fill(x, y, *, dim, value)", _fill_kernel,
                           x=lambda xp, g, y, dim: xp.index_fill(g, y, dim, 0),
-                          jvp=lambda xp, xs, ts, out, params: xp.index_fill(ts[0], xs[1], params[0], 0))  # fmt: skip
+                          jvp=lambda xp, xs, ts, out, params: xp.index_fill(ts[0], xs[1], params[0], 0),
+                          batch=composed(index_batch.fill_rows))  # fmt: skip
 
 
 def _put_kernel(x: np.ndarray, y: np.ndarray, z: np.ndarray, accumulate: bool) -> np.ndarray:
@@ -167,7 +174,7 @@ put_op = primitive("opaque", "put(x, y, z, *, accumulate)", _put_kernel,
                    x=lambda xp, g, z, accumulate: g if accumulate else xp.put(
                        g, xp.new_zeros(g, z.shape), z, False),
                    y=lambda xp, g, z: xp.take(g, z),
-                   jvp=linear_jvp("put", 2))  # fmt: skip
+                   jvp=linear_jvp("put", 2), batch=composed(index_batch.put))  # fmt: skip
 
 
 # ------------------------------------------------------------------- scattering
@@ -219,7 +226,7 @@ def scatter(
     return scatter_reduce_op(*args, "sum" if reduce == "add" else "prod", True)
 
 
-@public("torch", "Tensor", inplace=True, out=True)
+@public("torch", "Tensor", out=True)
 def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     """Return a copy with src[i][j] added to out[index[i][j]][j] (for dim 0).
 
@@ -228,6 +235,25 @@ def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     tensor([0., 3.])
     """
     return scatter_add_op(*_scatter("scatter_add", input, dim, index, src))
+
+
+def _addable(a: np.ndarray) -> bool:
+    return a.flags.c_contiguous and a.ndim > 0 and a.dtype != np.float16
+
+
+@public("Tensor")
+def scatter_add_(self: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
+    """Add src[i][j] to self[index[i][j]][j] (for dim 0) in place; return self."""
+    if direct(self, src, index) and _addable(self._array):
+        a = self._array
+        _, u, y, d = _scatter("scatter_add", self, dim, index, src)
+        rows = u._array
+        if y._spec.numel:
+            rows = rows.copy() if np.may_share_memory(a, rows) else rows
+            kernels.combine_along(a, rows, y._array, d)
+            bump(self)
+        return self
+    return write(self, scatter_add, (dim, index, src), copy_old=False)
 
 
 @public("torch", "Tensor", inplace=True, out=True)
@@ -326,8 +352,8 @@ def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: 
 def index_add_(self: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Tensor:
     """Add rows of `source`, times alpha, to the rows that `index` names, in place; return self."""
     check_tensor(source, "index_add_", "source", 4)
-    a = self._array
-    if a.flags.c_contiguous and a.ndim and a.dtype != np.float16 and direct(self, source):
+    a = self._array if direct(self, source, index) else None
+    if a is not None and a.flags.c_contiguous and a.ndim and a.dtype != np.float16:
         names = ("int64", "int32")
         _, u, y, d = _rows_of("index_add", self, dim, index, source, names, RuntimeError)
         rows = u._array if alpha == 1 else u._array * a.dtype.type(alpha)
@@ -371,7 +397,7 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
                 "index_fill_ only supports a 0-dimensional value tensor, but got tensor with "
                 f"{value._spec.ndim} dimension(s)."
             )
-        if value._edge is not None:
+        if value._edge is not None or not value._spec.plain:
             return _filled_with(input, d, at, value)
         value = value._array.item()
     if isinstance(value, complex) and not s.dtype.is_complex:
@@ -386,6 +412,10 @@ def _filled_with(x: Tensor, d: int, at: Tensor, value: Tensor) -> Tensor:
     s = x._spec
     if not s.ndim:
         return reshape_any(_filled_with(view_op(x, (1,)), 0, at, value), ())
+    if not at._spec.plain:
+        mask = index_fill_op(wrap(np.zeros(s.shape, np.bool_)), at, d, True)
+        filled: Tensor = T.where(mask, T.cast(value, s.dtype), x)
+        return filled
     distinct = wrap(np.unique(kernels.wrapped(at._array, s.shape[d])))
     shape = (*s.shape[:d], distinct._spec.numel, *s.shape[d + 1 :])
     return index_copy_op(x, expand_op(value, shape), distinct, d)
@@ -417,3 +447,46 @@ def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) 
         )
     flat_index(index, s.numel, "put_")
     return put_op(input, reshape_any(source, tuple(t.shape)), index, accumulate)
+
+
+# ------------------------------------------------------------------- index_reduce
+def _spread(xp: Any, z: Any, dim: int, shape: tuple[Any, ...]) -> Any:
+    """A vector of indices as one for `scatter_reduce`, of the shape of the source."""
+    lined = (1,) * dim + (-1,) + (1,) * (len(shape) - 1 - dim)
+    return xp.expand(xp.reshape(z, lined), shape) if shape else xp.reshape(z, ())
+
+
+index_reduce_op = primitive(
+    "opaque", "index_reduce(x, y, z, *, dim, reduce, include_self)",
+    lambda x, y, z, dim, reduce, own: kernels.scatter_reduce(
+        x, y, _spread(ARRAYS, z, dim, y.shape), dim, reduce, own),
+    rules={"x, y": lambda xp, g, x, y, z, out, dim, reduce, include_self: _reduce_rule(
+        xp, g, x, y, _spread(xp, z, dim, y.shape), out, dim, reduce, include_self)},
+    jvp=lambda xp, xs, ts, out, params: _reduce_jvp(
+        xp, [*xs[:2], _spread(xp, xs[2], params[0], xs[1].shape)], ts, out, params),
+    batch=composed(lambda xp, x, y, z, dim, reduce, own: xp.scatter_reduce(
+        x, y, _spread(xp, z, dim, y.shape), dim, reduce, own)),
+)  # fmt: skip
+
+
+@public("torch", "Tensor", inplace=True, out=True)
+def index_reduce(
+    input: Tensor, dim: int, index: Tensor, source: Tensor, reduce: str, *, include_self: bool = True
+) -> Tensor:
+    """Combine rows of `source` with the rows that `index` names: "prod", "mean", "amax" or "amin".
+
+    With `include_self=False` the old rows take no part.
+
+    >>> import wengert as torch
+    >>> x, source = torch.ones(2), torch.tensor([2., 5., 4.])
+    >>> x.index_reduce(0, torch.tensor([0, 1, 0]), source, "prod")
+    tensor([8., 5.])
+    """
+    if reduce not in ("prod", "mean", "amax", "amin"):
+        raise RuntimeError(
+            f"index_reduce(): Expected reduce to be one of prod, mean, amax or amin but got {reduce}."
+        )
+    check_tensor(source, "index_reduce", "source", 4)
+    names = ("int64", "int32")
+    args = _rows_of("index_reduce", input, dim, index, source, names, RuntimeError)
+    return index_reduce_op(*args, reduce, bool(include_self))

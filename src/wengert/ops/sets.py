@@ -8,7 +8,11 @@ from typing import Any
 import numpy as np
 
 from ..core import return_types as rt
+from ..core.batching import all_batched, composed, dynamic, refuse_dynamic
 from ..core.define import plain, primitive
+from ..core.dual import innermost
+from ..core.op import TENSORS as T
+from ..core.record import bind
 from ..core.registry import public
 from ..core.tensor import Tensor, as_tensor_arg, wrap
 from ..kernels import sort as k
@@ -26,14 +30,16 @@ def no_derivative(name: str) -> Any:
 
 
 _unique = primitive(
-    "opaque", "unique2(x, *, dim)", k.unique, outputs=3, x=no_derivative("_unique2")
-)
+    "opaque", "unique2(x, *, dim)", k.unique, outputs=3, x=no_derivative("_unique2"),
+    batch=dynamic("aten::_unique2"),
+)  # fmt: skip
 _unique_dim = primitive(
-    "opaque", "unique_dim(x, *, dim)", k.unique, outputs=3, x=no_derivative("unique_dim")
-)
+    "opaque", "unique_dim(x, *, dim)", k.unique, outputs=3, x=no_derivative("unique_dim"),
+    batch=dynamic("aten::unique_dim"),
+)  # fmt: skip
 _consecutive = primitive(
     "opaque", "unique_consecutive(x, *, dim)", k.unique_consecutive, outputs=3,
-    x=no_derivative("unique_consecutive"),
+    x=no_derivative("unique_consecutive"), batch=dynamic("aten::unique_consecutive"),
 )  # fmt: skip
 
 
@@ -84,7 +90,20 @@ def unique_consecutive(
 
 
 # ------------------------------------------------------------------- searches
-_searchsorted = plain("searchsorted(x, y, z?, *, right, int32)", k.searchsorted, promote=None)
+def _search_batch(op: Any, xs: list, on: list, params: tuple) -> Any:
+    """A batch of values in one sequence, or the rows of a batch of sequences with a row of values each."""
+    if not on[0] and not on[2] and xs[0].ndim == 1:
+        return bind(op, tuple(xs), params)
+    x, y, sorter = all_batched(xs, on)
+    shape = tuple(y.shape)
+    if x.ndim == 2:
+        y = T.reshape(y, (shape[0], y._spec.numel // max(shape[0], 1)))
+    return T.reshape(bind(op, (x, y, sorter), params), shape)
+
+
+_searchsorted = plain(
+    "searchsorted(x, y, z?, *, right, int32)", k.searchsorted, promote=None, batch=_search_batch
+)
 
 
 @public("torch", out=True)
@@ -143,11 +162,35 @@ def bucketize(
 
 
 # ------------------------------------------------------------------- counts
+def _count_by_writing(xp: Any, x: Any, w: Any, minlength: int) -> Any:
+    """The same where all examples have results of one length."""
+    at = innermost(x)
+    n = np.unique(np.maximum(at.max(-1, initial=-1) + 1, minlength))
+    if n.size > 1:
+        refuse_dynamic("aten::bincount", x)
+    counts = np.zeros(int(n[0]) if n.size else minlength, w.dtype.np if w is not None else np.int64)
+    return xp.index_put(wrap(counts), wrap(np.ones(1, np.int64)) if w is None else w, x, (0,), True)
+
+
 _bincount = primitive(
     "opaque", "bincount(x, y?, *, minlength)", k.bincount, y=no_derivative("bincount"),
-    node="NotImplemented",
+    node="NotImplemented", batch=composed(_count_by_writing),
 )  # fmt: skip
-_histc = plain("histc(x, *, bins, low, high)", k.histc, promote=None)
+
+
+def _histc_kernel(x: np.ndarray, bins: int, low: float, high: float) -> np.ndarray:
+    return k.histc(x, bins, *_limits(x, low, high, "torch.histc"))
+
+
+def _histc_batch(op: Any, xs: list, on: list, params: tuple) -> Any:
+    """Every example by itself: there is no faster way when each has its own range."""
+    rows = [bind(op, (row,), params) for row in T.unbind(xs[0], 0)]
+    return T.stack(rows, 0) if rows else T.cast(wrap(np.zeros((0, params[0]))), xs[0].dtype)
+
+
+_histc = plain(
+    "histc(x, *, bins, low, high)", _histc_kernel, promote=None, batch=_histc_batch
+)
 
 
 @public("torch", "Tensor")
@@ -161,7 +204,7 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
     s = checked(input, "bincount")._spec
     if s.dtype.category != 1:
         raise NotImplementedError(f"\"bincount_cpu\" not implemented for '{s.dtype.scalar_name}'")
-    if s.ndim != 1 or (s.numel and input._array.min() < 0):
+    if s.ndim != 1 or (s.numel and innermost(input).min(initial=0) < 0):
         raise RuntimeError("bincount only supports 1-d non-negative integral inputs.")
     if minlength < 0:
         raise RuntimeError("minlength should be >= 0")
@@ -170,10 +213,10 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
     return _bincount(input, weights, int(minlength))
 
 
-def _limits(input: Tensor, low: float, high: float, caller: str) -> tuple[float, float]:
+def _limits(x: np.ndarray, low: float, high: float, caller: str) -> tuple[float, float]:
     """Return the range to count in: that of the data when none is given, never empty."""
-    if low == high and input._spec.numel:
-        low, high = float(input._array.min()), float(input._array.max())
+    if low == high and x.size:
+        low, high = float(x.min()), float(x.max())
     if not (math.isfinite(low) and math.isfinite(high)):
         raise RuntimeError(f"{caller}: range of [{low}, {high}] is not finite")
     if high < low:
@@ -196,7 +239,7 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Ten
         raise NotImplementedError(f"\"histogram_cpu\" not implemented for '{s.dtype.scalar_name}'")
     if bins <= 0:
         raise RuntimeError(f"torch.histogram(): bins must be > 0, but got {bins} for dimension 0")
-    return _histc(input, int(bins), *_limits(input, float(min), float(max), "torch.histc"))
+    return _histc(input, int(bins), float(min), float(max))
 
 
 @public("torch", "Tensor")
@@ -215,7 +258,7 @@ def histogram(
         edges = bins.detach()._array
     else:
         low, high = (0.0, 0.0) if range is None else range
-        low, high = _limits(input, float(low), float(high), "torch.histogram")
+        low, high = _limits(x, float(low), float(high), "torch.histogram")
         edges = np.linspace(low, high, int(bins) + 1, dtype=x.dtype)
     w = None if weight is None else weight.detach()._array.reshape(-1)
     hist, _ = np.histogram(x.reshape(-1), edges, weights=w, density=density)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..core.dual import example
 from ..core.layout import check_format, contiguous_format, preserve_format
 from ..core.op import TENSORS
 from ..core.record import view1
@@ -196,9 +197,9 @@ def contiguous(self: Tensor, memory_format: Any = None) -> Tensor:
     """
     check_format(memory_format, "contiguous")
     if memory_format in _ORDERS:
-        return self if self._array.flags.c_contiguous else clone_op(self, "C")
+        return self if example(self).flags.c_contiguous else clone_op(self, "C")
     wanted = layouts.empty(self._spec.shape, self._spec.np, memory_format._name)
-    return self if self._array.strides == wanted.strides else clone_op(self, memory_format._name)
+    return self if example(self).strides == wanted.strides else clone_op(self, memory_format._name)
 
 
 # ------------------------------------------------------------------- dims of size 1

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..core.define import primitive
+from ..core.batching import along, together
+from ..core.define import primitive, utility
 from ..core.op import TENSORS
 from ..core.registry import public
 from ..core.tensor import Tensor, wrap
@@ -20,12 +21,15 @@ from .checking import check_tensor
 T: Any = TENSORS
 
 
-def _softmax_rule(xp: Any, g: Any, out: Any, dim: int) -> Any:
-    """The Jacobian is symmetric, so this serves forward mode too."""
+def _softmax_pull(g: Any, out: Any, dim: int) -> Any:
+    """kernels.softmax.softmax_backward over tensors; the Jacobian is symmetric: forward mode too."""
     if out.ndim == 0:
         return g - g
     t = g * out
-    return t - out * xp.sum(t, (dim,), True)
+    return t - out * T.sum(t, (dim,), True)
+
+
+utility("softmax_pull", k.softmax_backward, _softmax_pull)
 
 
 def _log_softmax_jvp(xp: Any, xs: tuple, ts: tuple, out: Any, params: tuple) -> Any:
@@ -35,15 +39,15 @@ def _log_softmax_jvp(xp: Any, xs: tuple, ts: tuple, out: Any, params: tuple) -> 
 
 
 softmax_row = primitive(
-    "opaque", "softmax(x, *, dim)", k.softmax, x=_softmax_rule,
-    jvp=lambda xp, xs, ts, out, params: _softmax_rule(xp, ts[0], out, *params),
-    batch=lambda op, x, ndim, dim: op(x, dim + 1),
+    "opaque", "softmax(x, *, dim)", k.softmax,
+    x=lambda xp, g, out, dim: xp.softmax_pull(g, out, dim),
+    jvp=lambda xp, xs, ts, out, params: xp.softmax_pull(ts[0], out, *params), batch=along("dim"),
 )  # fmt: skip
 
 log_softmax_row = primitive(
     "opaque", "log_softmax(x, *, dim)", k.log_softmax,
     x=lambda xp, g, out, dim: xp.log_softmax_backward(g, out, dim),
-    jvp=_log_softmax_jvp, batch=lambda op, x, ndim, dim: op(x, dim + 1),
+    jvp=_log_softmax_jvp, batch=along("dim"),
 )  # fmt: skip
 
 
@@ -68,7 +72,7 @@ def _backward_jvp(xp: Any, xs: tuple, ts: tuple, out: Any, params: tuple) -> Any
 
 
 primitive("opaque", "log_softmax_backward(x, y, *, dim)", k.log_softmax_backward,
-          x=_backward_rule, y=_out_rule, jvp=_backward_jvp)  # fmt: skip
+          x=_backward_rule, y=_out_rule, jvp=_backward_jvp, batch=together("dim"))  # fmt: skip
 
 
 # ---------------------------------------------------------------- public functions

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ..core import return_types as rt
+from ..core.batching import along, along_or_flat, in_front
 from ..core.define import plain, primitive
+from ..core.dual import innermost
 from ..core.op import TENSORS as T
 from ..core.registry import numpy_names, public
 from ..core.tensor import Tensor
@@ -14,12 +18,12 @@ from ..kernels.dims import wrap_dim
 from .extreme import _nonempty, _sharing, picking
 from .reduce import checked
 
-_argsort = plain("argsort(x, *, dim, descending)", k.argsort, promote=None)
-_topk = plain("topk_at(x, *, k, dim, largest)", k.topk, promote=None)
-_kth = plain("kth_at(x, *, k, dim, keepdim)", k.kth, promote=None)
-_median = plain("median_at(x, *, dim, keepdim)", k.median, promote=None)
-_nanmedian = plain("nanmedian_at(x, *, dim, keepdim)", k.nanmedian, promote=None)
-_mode = plain("mode_at(x, *, dim, keepdim)", k.mode, promote=None)
+_argsort = plain("argsort(x, *, dim, descending)", k.argsort, promote=None, batch=along("dim"))
+_topk = plain("topk_at(x, *, k, dim, largest)", k.topk, promote=None, batch=along("dim"))
+_kth = plain("kth_at(x, *, k, dim, keepdim)", k.kth, promote=None, batch=along("dim"))
+_median = plain("median_at(x, *, dim, keepdim)", k.median, promote=None, batch=along("dim"))
+_nanmedian = plain("nanmedian_at(x, *, dim, keepdim)", k.nanmedian, promote=None, batch=along("dim"))
+_mode = plain("mode_at(x, *, dim, keepdim)", k.mode, promote=None, batch=along("dim"))
 
 pick_sorted = picking("pick_sorted", "SortBackward0")
 pick_stable = picking("pick_stable", "SortBackward1")
@@ -31,16 +35,21 @@ pick_mode = picking("pick_mode", "ModeBackward0")
 
 
 def _middle(find: Any) -> Any:
-    def kernel(x: Any, dim: None, keepdim: bool) -> Any:
+    def kernel(x: Any, dim: tuple | None, keepdim: bool) -> Any:
+        if dim is not None:  # under vmap: of every row
+            return np.take_along_axis(x, find(x, dim[0], True), dim[0])[..., 0]
         flat = x.reshape(-1)
         return flat[find(flat, 0, False)] if flat.size else x.dtype.type("nan")
 
     return kernel
 
 
-_median_all = _sharing("median_all(x, *, dim, keepdim)", _middle(k.median), True, "MedianBackward0")
+_rows = along_or_flat("dim", (1,))
+_median_all = _sharing(
+    "median_all(x, *, dim, keepdim)", _middle(k.median), True, "MedianBackward0", _rows
+)
 _nanmedian_all = _sharing(
-    "nanmedian_all(x, *, dim, keepdim)", _middle(k.nanmedian), True, "NanmedianBackward0"
+    "nanmedian_all(x, *, dim, keepdim)", _middle(k.nanmedian), True, "NanmedianBackward0", _rows
 )
 
 
@@ -217,6 +226,7 @@ def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> Any:
 _squeezed = primitive(
     "linear", "quantile_shape(x, *, shape)", lambda x, shape: x.reshape(shape),
     x=lambda xp, g, x_spec: xp.reshape(g, x_spec.shape), node="SqueezeBackward4",
+    batch=in_front("shape"),
 )  # fmt: skip
 _WAYS = ("linear", "lower", "higher", "midpoint", "nearest")
 
@@ -243,7 +253,7 @@ def _quantile(
         raise RuntimeError(f"{caller}() q must be a scalar or 1D tensor")
     elif q._spec.dtype is not s.dtype:
         raise RuntimeError(f"{caller}() q tensor must be same dtype as the input tensor")
-    elif not ((q >= 0) & (q <= 1)).all():
+    elif not (((ranks := innermost(q)) >= 0) & (ranks <= 1)).all():
         raise RuntimeError(f"{caller}() q values must be in the range [0, 1]")
 
     if dim is None:

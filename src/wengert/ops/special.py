@@ -1,7 +1,7 @@
 """Special functions: the error function, gamma and Bessel families, entropies.
 
-All of them run on NumPy alone (kernels/erf.py, gamma.py and bessel.py say how); a few rarer ones
-of `torch.special` come from SciPy, in special_extra.py.
+All of them run on NumPy alone (kernels/erf.py, gamma.py and bessel.py say how), and so do the rarer
+ones in special_rare.py.
 """
 
 from __future__ import annotations

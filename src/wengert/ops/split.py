@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.batching import along
 from ..core.define import primitive
 from ..core.registry import public
 from ..core.tensor import Tensor
@@ -60,13 +61,13 @@ def _unbound(xp: Any, g: Any, dim: int) -> Any:
 
 
 split_op = primitive("linear", "split(x, *, sizes, dim)", _split_kernel, outputs="many", view=True,
-                     x=_unsplit)  # fmt: skip
+                     x=_unsplit, batch=along("dim"))  # fmt: skip
 
 split_sizes_op = primitive("linear", "split_with_sizes(x, *, sizes, dim)", _split_kernel, outputs="many",
-                           view=True, x=_unsplit)  # fmt: skip
+                           view=True, x=_unsplit, batch=along("dim"))  # fmt: skip
 
 unbind_op = primitive("linear", "unbind(x, *, dim)", _unbind_kernel, outputs="many", view=True,
-                      x=_unbound)  # fmt: skip
+                      x=_unbound, batch=along("dim"))  # fmt: skip
 
 
 # ------------------------------------------------------------------- taking apart

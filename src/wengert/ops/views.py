@@ -106,6 +106,16 @@ def _strided(xp: Any, x: Any, size: Any, stride: Any, shift: int, geometry: Any)
     return xp.reshape(xp.index_select(xp.reshape(x, (-1,)), wrap(at.reshape(-1)), 0), tuple(size))
 
 
+def _restrided(xp: Any, g: Any, source: Any, target: Any, shared: Any) -> Any:
+    """The same in ops: add up at some positions of a storage, read at others."""
+    into, read, seen = strides.storage_plan(source, target, shared)
+    if shared == source:
+        g = g / wrap(seen[into].astype(g._spec.np))
+    storage = xp.index_add(xp.new_zeros(g, (len(seen),)), wrap(into.reshape(-1)), xp.reshape(g, (-1,)), 0, 1)
+    out = xp.reshape(xp.index_select(storage, wrap(read.reshape(-1)), 0), tuple(read.shape))
+    return out / wrap(seen[read].astype(g._spec.np)) if shared == target else out
+
+
 # ------------------------------------------------------------------- the ops
 view_op = primitive("linear", "view(x, *, shape)", _view_kernel, view=True,
                     x=lambda xp, g, x_spec: xp.reshape(g, x_spec.shape),
@@ -197,6 +207,7 @@ as_strided_op = primitive("linear", "as_strided(x, *, size, stride, shift, geome
                               xp.restride(ts[0], params[3], params[:3], params[3]))  # fmt: skip
 
 restride = primitive("linear", "restride(x, *, source, target, shared)", strides.restride,
+                     batch=composed(_restrided),
                      x=lambda xp, g, source, target, shared: xp.restride(g, target, source, shared))  # fmt: skip
 
 alias = primitive("linear", "alias(x)", lambda x: x[...], view=True,

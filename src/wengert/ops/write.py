@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..core import errors, state
+from ..core.batching import aligned, size_of_batch, spread
 from ..core.define import elementwise
 from ..core.inplace import bump, check_writable, requires_grad_any, write
 from ..core.node import LEAF
@@ -93,7 +94,14 @@ def assign(out: np.ndarray, value: Any) -> None:
     np.copyto(out, value, casting="unsafe")
 
 
-copy_op = elementwise("copy(x, y)", _copy_kernel, promote=None, node="CopyBackwards",
+def _into_batch(op: Any, xs: list, on: list, params: tuple[Any, ...]) -> Any:
+    """The result has the shape of x, whatever is mapped: x gets the batch."""
+    x, y = xs
+    x = x if on[0] else spread(x, size_of_batch(xs, on))
+    return aligned(op, [x, y], [True, on[1]], params)
+
+
+copy_op = elementwise("copy(x, y)", _copy_kernel, promote=None, node="CopyBackwards", batch=_into_batch,
                       x=lambda xp, g: xp.zeros_like(g),
                       y=lambda g: g)  # fmt: skip
 
@@ -102,7 +110,7 @@ fill_op = elementwise("fill(x, *, value, name)", lambda x, value, name: np.full_
                       x=lambda xp, g: xp.zeros_like(g))  # fmt: skip
 
 fill_tensor_op = elementwise("fill_tensor(x, y, *, name)", lambda x, y, name: _copy_kernel(x, y),
-                             promote=None, node=lambda rest: rest[0],
+                             promote=None, node=lambda rest: rest[0], batch=_into_batch,
                              x=lambda xp, g: xp.zeros_like(g),
                              y=lambda g: g)  # fmt: skip
 
@@ -277,8 +285,10 @@ def _restructure(t: Tensor, op: Op, *params: Any) -> Tensor:
             check_writable(t, True)
         if e is not None and e.op is LEAF:
             raise RuntimeError(errors.leaf_inplace(t))
-    old = attach(t._array, t._spec, e if recorded else None)
-    result = bind(op, (old,), params)
+    plain = t._spec.plain
+    edge = e if recorded else None
+    old = attach(t._array, t._spec, edge) if plain else t._share(edge)
+    result: Any = bind(op, (old,), params)
     if ext is not None and ext.base is not None:
         ext.chain = (*ext.chain, (op, params, None))
     elif ext is not None and ext.storage is not None:
@@ -288,7 +298,11 @@ def _restructure(t: Tensor, op: Op, *params: Any) -> Tensor:
             v = ref()
             if v is not None and v._ext is not None and v._ext.base is t:
                 v._ext.chain = (back, *v._ext.chain)
-    t._array, t._spec = result._array, result._spec
+    t._spec = result._spec
+    if plain:
+        t._array = result._array
+    else:
+        t.value, t.note = result.value, result.note  # type: ignore[attr-defined]
     if recorded:
         t._edge = result._edge
     bump(t)

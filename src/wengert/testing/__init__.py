@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .check_grads import check_grads
 from .compare import assert_close
+from .gradients import check_grads
 from .make import make_tensor
 
 __all__ = ["assert_close", "check_grads", "make_tensor"]

@@ -438,3 +438,6 @@ def differentiable_ops() -> set[str]:
     """Return the names of all ops of the table that have rules."""
     load_all()
     return {name for name, op in TABLE.items() if op.differentiable}
+
+
+__all__ = ["EPS", "PROPERTIES", "Input", "Row", "Watch", "applies", "covered", "differentiable_ops"]

@@ -37,6 +37,7 @@ def subsets(row: Row) -> list[tuple[bool, ...]]:
         picks = [[k for j, k in enumerate(free) if bits >> j & 1] for bits in range(1, 2 ** len(free))]
     else:
         picks = [*([k] for k in free), free]
+    picks = [p for p in picks if set(row.written) <= set(p)]
     return [tuple([k in p for k in range(len(row.inputs))]) for p in picks]
 
 
@@ -51,7 +52,7 @@ def batch(row: Row, on: Sequence[bool], seed: int) -> tuple[list[list[np.ndarray
 class unlooped(warnings.catch_warnings):
     """A block in which running an op example by example, for want of a batching rule, is an error."""
 
-    def __enter__(self) -> None:  # type: ignore[override]
+    def __enter__(self) -> None:
         super().__enter__()
         batching._warned.clear()
         warnings.filterwarnings("error", "There is a performance drop", UserWarning)
@@ -92,20 +93,43 @@ def vmap(row: Row, seed: int = 0) -> None:
             assert len(got) == len(loop[0]), said(row, on)
             for g, expected in zip(got, zip(*loop, strict=True), strict=True):
                 same(g, expected, said(row, on), where)
+    if row.inplace is not None and choices:
+        in_place(row, seed)
     for k in row.fixed:
-        refuses(row, tuple([j == k for j in range(len(row.inputs))]), seed)
+        refuses(row, tuple([j == k or j in row.written for j in range(len(row.inputs))]), "dynamic shape", seed)
+    if row.written and len(row.inputs) > len(row.written):
+        refuses(row, tuple([j not in (*row.written, *row.fixed) for j in range(len(row.inputs))]), "inplace", seed)
 
 
-def refuses(row: Row, on: Sequence[bool], seed: int) -> None:
-    """Mapping over what the shape of the result depends on says so."""
+def in_place(row: Row, seed: int) -> None:
+    """The in-place twin writes every example of a batch."""
+    on = tuple([k not in row.fixed for k in range(len(row.inputs))])
+    examples, whole = batch(row, on, seed)
+
+    def written(*xs: Tensor) -> Any:
+        target = xs[0].clone()
+        assert row.inplace is not None
+        row.inplace(wengert, target, *xs[1:])
+        return target
+
+    loop = [written(*tensors(row, one, grad=False)) for one in examples]
+    with unlooped():
+        got = mapped(written, tuple([0 if b else None for b in on]), randomness="same")(*[wrap(a) for a in whole])
+    same(got, loop, f"{row.name}: in place under vmap")
+
+
+def refuses(row: Row, on: Sequence[bool], why: str, seed: int) -> None:
+    """Mapping over what can't be mapped is a RuntimeError that says why."""
+    if not any(on):
+        return
     _, whole = batch(row, on, seed)
     f = mapped(lambda *xs: tuple(results(row.call(wengert, *xs))), tuple([0 if b else None for b in on]))
+    message = "no refusal"
     try:
         f(*[wrap(a) for a in whole])
     except RuntimeError as error:
-        assert "dynamic shape" in str(error) or "data-dependent" in str(error).lower(), error
-    else:
-        raise AssertionError(f"{said(row, on)}: a result whose shape differs between examples")
+        message = str(error)
+    assert why in message, f"{said(row, on)}: {message}, expected: {why}"
 
 
 def _differentiable(row: Row) -> tuple[int, ...]:

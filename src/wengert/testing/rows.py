@@ -70,6 +70,8 @@ class Row:
     orders    how often it can be differentiated (2; 1 where the second derivative is refused)
     forward   True if forward mode must work
     fixed     the numbers of inputs whose values decide the shape of the result: vmap refuses those
+    written   the numbers of inputs (or copies of them) that the call writes in place: they have to be
+              mapped for vmap if anything else is
     gaps      property name -> why it does not hold (a visible gap)
     """
 
@@ -82,6 +84,7 @@ class Row:
     orders: int = 2
     forward: bool = True
     fixed: tuple = ()
+    written: tuple = ()
     torch: bool = True
     torch_tolerance: float = 1e-10
     gaps: dict = field(default_factory=dict)

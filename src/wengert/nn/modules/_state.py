@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 from ...core.hooks import RemovableHandle
 from ...core.parameter import Parameter
 from ...core.tensor import Tensor
+from ..parameter import is_lazy
 
 if TYPE_CHECKING:
     from .module import Module
@@ -346,6 +347,8 @@ def _fitting(key: str, member: Tensor, value: Any) -> tuple[Any, str | None]:
             f'While copying the parameter named "{key}", expected torch.Tensor or '
             f"Tensor-like object from checkpoint but received {type(value)}"
         )
+    if is_lazy(member) and is_lazy(value):
+        return value, None
     if member.dim() == 0 and value.dim() == 1 and len(value) == 1:
         value = value[0]  # scalars were written as one-element vectors by very old versions
     if value.shape != member.shape:
@@ -357,6 +360,8 @@ def _fitting(key: str, member: Tensor, value: Any) -> tuple[Any, str | None]:
 
 
 def _store(module: Any, name: str, member: Tensor, value: Tensor, assign: bool) -> None:
+    if is_lazy(member):
+        return
     if not assign:
         member.detach().copy_(value.detach())
         return

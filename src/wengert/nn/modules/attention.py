@@ -99,7 +99,7 @@ class MultiheadAttention(Module):
                 init.xavier_uniform_(getattr(self, f"{name}_proj_weight"))
         if self.in_proj_bias is not None:
             init.constant_(self.in_proj_bias, 0.0)
-            init.constant_(self.out_proj.bias, 0.0)  # type: ignore[arg-type]
+            init.constant_(self.out_proj.bias, 0.0)
         for bias in (self.bias_k, self.bias_v):
             if bias is not None:
                 init.xavier_normal_(bias)

@@ -6,6 +6,7 @@ Children live in the `_modules` table of the base class; a list's names are its 
 from __future__ import annotations
 
 import operator
+import warnings
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
@@ -20,6 +21,21 @@ def position(index: Any, length: int) -> int:
     if not -length <= k < length:
         raise IndexError(f"index {k} is out of range")
     return k % length
+
+
+class Container(Module):
+    """The old name of a module with given children; subclass `Module` instead."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__()
+        warnings.warn(
+            "`nn.Container` is deprecated. All of its functionality is now implemented in "
+            "`nn.Module`. Subclass that instead.",
+            FutureWarning,
+            stacklevel=2,
+        )
+        for name, module in kwargs.items():
+            self.add_module(name, module)
 
 
 class _Indexed(Module):

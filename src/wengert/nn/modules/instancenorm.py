@@ -5,6 +5,7 @@ Ulyanov et al., Instance Normalization (2016).
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from ...core.tensor import Tensor
@@ -42,6 +43,13 @@ class _InstanceNorm(_NormBase):
             raise ValueError(
                 f"expected input's size at dim={dims - self.batched + 1} to match num_features "
                 f"({self.num_features}), but got: {channels}."
+            )
+        if channels != self.num_features:
+            warnings.warn(
+                f"input's size at dim={dims - self.batched + 1} does not match num_features. You "
+                "can silence this warning by not passing in num_features, which is not used "
+                "because affine=False",
+                stacklevel=2,
             )
         batch = input if dims == self.batched else input.unsqueeze(0)
         output = F.instance_norm(

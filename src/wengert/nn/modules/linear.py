@@ -72,8 +72,8 @@ class Linear(Module):
     def forward(self, input: Tensor) -> Tensor:
         # The tables directly: __getattr__ costs as much as recording an operation.
         parameters: Any = self._parameters
-        if "weight" in parameters:
-            return F.linear(input, parameters["weight"], parameters.get("bias"))
+        if "weight" in parameters and "bias" in parameters:
+            return F.linear(input, parameters["weight"], parameters["bias"])
         return F.linear(input, self.weight, self.bias)
 
     def extra_repr(self) -> str:

@@ -355,9 +355,9 @@ class Transformer(Module):
     """An encoder and a decoder: source and target sequences to features of the target.
 
     >>> import wengert as torch
-    >>> model = torch.nn.Transformer(16, 2, 1, 1, dim_feedforward=32)
-    >>> model(torch.rand(10, 4, 16), torch.rand(7, 4, 16)).shape
-    torch.Size([7, 4, 16])
+    >>> model = torch.nn.Transformer(16, 2, 1, 1, dim_feedforward=32, batch_first=True)
+    >>> model(torch.rand(4, 10, 16), torch.rand(4, 7, 16)).shape
+    torch.Size([4, 7, 16])
     """
 
     def __init__(
@@ -391,12 +391,12 @@ class Transformer(Module):
         if custom_encoder is not None:
             self.encoder = custom_encoder
         else:
-            layer = TransformerEncoderLayer(*how, **factory)  # type: ignore[arg-type]
+            layer = TransformerEncoderLayer(*how, **factory)
             self.encoder = TransformerEncoder(layer, num_encoder_layers, norm())
         if custom_decoder is not None:
             self.decoder = custom_decoder
         else:
-            made = TransformerDecoderLayer(*how, **factory)  # type: ignore[arg-type]
+            made = TransformerDecoderLayer(*how, **factory)
             self.decoder = TransformerDecoder(made, num_decoder_layers, norm())
         self._reset_parameters()
         self.d_model = d_model

@@ -4,19 +4,34 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ...autograd import backward, backward_run, enable_grad, no_grad
 from ...autograd.function import Function
 from ...core.tensor import Tensor
-from ...random import fork_rng, get_rng_state, set_rng_state
+from ...ops.generator import current
 
 _NOT_FOR_GRAD = (
     "When use_reentrant=True, torch.utils.checkpoint is incompatible with .grad() or passing an "
     "`inputs` parameter to .backward(). To resolve this error, you can either set "
     "use_reentrant=False, or call .backward() without passing the `inputs` argument."
 )
+
+
+@contextlib.contextmanager
+def replayed(random: Any) -> Iterator[None]:
+    """Within the block, draw from a snapshot of the default generator (None: as things are)."""
+    if random is None:
+        yield
+        return
+    generator = current()
+    outer = generator.snapshot()
+    generator.restore(random)
+    try:
+        yield
+    finally:
+        generator.restore(outer)
 
 
 def detach_variable(inputs: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -55,7 +70,7 @@ class CheckpointFunction(Function):
         check_backward_validity(args)
         backward_run.watch()
         ctx.run_function = run_function
-        ctx.rng_state = get_rng_state() if preserve_rng_state else None
+        ctx.random = current().snapshot() if preserve_rng_state else None
         ctx.others = [None if isinstance(a, Tensor) else a for a in args]
         ctx.places = [k for k, a in enumerate(args) if isinstance(a, Tensor)]
         ctx.save_for_backward(*(args[k] for k in ctx.places))
@@ -71,11 +86,7 @@ class CheckpointFunction(Function):
         for k, t in zip(ctx.places, ctx.saved_tensors, strict=True):
             args[k] = t
         inputs = detach_variable(tuple(args))
-        with contextlib.ExitStack() as stack:
-            stack.enter_context(fork_rng(enabled=ctx.rng_state is not None))
-            if ctx.rng_state is not None:
-                set_rng_state(ctx.rng_state)
-            stack.enter_context(enable_grad())
+        with replayed(ctx.random), enable_grad():
             outputs = ctx.run_function(*inputs)
         outputs = outputs if isinstance(outputs, tuple) else (outputs,)
         roots = [

@@ -9,8 +9,8 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from ...core import state
-from ...random import fork_rng, get_rng_state, set_rng_state
-from .reentrant import CheckpointFunction
+from ...ops.generator import current
+from .reentrant import CheckpointFunction, replayed
 from .region import Region
 
 _early_stop: bool | None = None
@@ -129,13 +129,11 @@ def _recorded(
     first: AbstractContextManager, second: AbstractContextManager, check: bool, early_stop: bool,
     explain: Any,
 ) -> Any:  # fmt: skip
-    rng_state = get_rng_state() if preserve else None
+    random = current().snapshot() if preserve else None
     names, count = tuple(kwargs), len(args)
 
     def again(*inputs: Any) -> None:
-        with fork_rng(enabled=preserve), second:
-            if rng_state is not None:
-                set_rng_state(rng_state)
+        with replayed(random), second:
             function(*inputs[:count], **dict(zip(names, inputs[count:], strict=True)))
 
     region = Region(again, early_stop, check, explain)
@@ -174,7 +172,7 @@ def checkpoint_sequential(
     >>> x = torch.tensor(0.5, requires_grad=True)
     >>> checkpoint_sequential([torch.sin] * 4, 2, x, use_reentrant=False).backward()
     >>> x.grad
-    tensor(0.6241)
+    tensor(0.6293)
     """
     if use_reentrant is None:
         _warn_of_the_variant("torch.utils.checkpoint.checkpoint_sequential",

@@ -16,8 +16,8 @@ from ...autograd.profiler_record import call_name
 from ...core import state
 from ...core.record import evaluate_known
 from ...core.registry import API
-from ...core.tensor import Tensor, storage_of
-from ...ops.aten import Name
+from ...core.tensor import storage_of
+from ...ops.aten import Name, known
 
 _HOW = (
     "This can happen if the operations in the checkpointed region are nondeterministic or depend on "
@@ -26,7 +26,6 @@ _HOW = (
 _MADE_OF = {  # public functions that call ops of other names
     "linear": ("addmm", "mm", "mv"),
     "matmul": ("mm", "bmm", "mv", "dot"),
-    "baddbmm": ("baddbmm",),
 }
 # rows whose nodes have the names of what PyTorch wraps around the product
 _PRODUCTS = {
@@ -105,11 +104,7 @@ def create_selective_checkpoint_contexts(
 def _names(op: Any) -> tuple[str, ...]:
     """The names of calls that an entry of the list means."""
     name = op if isinstance(op, str) else getattr(op, "__name__", None)
-    known = isinstance(op, Name) or (
-        isinstance(op, str)
-        and any(op in API[space] for space in ("torch", "Tensor", "F", "special", "linalg"))
-    )
-    if name is None or not (known or (callable(op) and _is_public(op, name))):
+    if name is None or not known(name) or not (isinstance(op, str) or _is_public(op, name)):
         raise ValueError(
             f"Expected op in `op_list` to be an op, a name or a public function but got: {op!r} of "
             f"type {type(op)}. Ops are named as in torch.ops.aten.mm.default, 'mm' or torch.mm."
@@ -238,8 +233,3 @@ class _Known:
         """Record the call."""
         return evaluate_known(self.op, args, params, self.result)
 
-
-__all__ = [
-    "SAC_IGNORED_OPS", "CheckpointPolicy", "SelectiveCheckpointContext", "Tensor",
-    "create_selective_checkpoint_contexts", "name_of",
-]  # fmt: skip

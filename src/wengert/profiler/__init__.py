@@ -9,22 +9,14 @@ from __future__ import annotations
 import enum
 import os
 from collections.abc import Callable, Iterable
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from .autograd.profiler import kineto_available, record_function
-from .autograd.profiler_record import Recorder
-from .autograd.profiler_util import DeviceType, EventList
+from ..autograd.profiler import kineto_available, record_function
+from ..autograd.profiler_record import Recorder
+from ..autograd.profiler_util import DeviceType, EventList, ProfilerActivity
 
-
-class ProfilerActivity(enum.Enum):
-    """What can be watched; here the CPU."""
-
-    CPU = 0
-    XPU = 1
-    MTIA = 2
-    CUDA = 3
-    HPU = 4
-    PrivateUse1 = 5
+if TYPE_CHECKING:  # what __getattr__ loads when it is touched
+    from .execution_trace import ExecutionTraceObserver
 
 
 class ProfilerAction(enum.Enum):
@@ -233,7 +225,7 @@ class profile:
 
     def export_chrome_trace(self, path: str) -> None:
         """Write the last finished window as a Chrome trace; ``.gz`` is compressed."""
-        from .autograd.profiler_trace import write_trace
+        from ..autograd.profiler_trace import write_trace
 
         write_trace(path, self.events(), recorder=self._last, metadata=self.metadata)
 
@@ -252,8 +244,23 @@ class profile:
         self.metadata[key] = json.loads(value)
 
 
+_LATE = {"ExecutionTraceObserver": "execution_trace", "itt": "itt"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATE:
+        import importlib
+
+        module = importlib.import_module(f".{_LATE[name]}", __name__)
+        return module if name == "itt" else getattr(module, name)
+    from .._missing import explain
+
+    raise AttributeError(explain(name, __all__, __name__))
+
+
 __all__ = [
     "DeviceType",
+    "ExecutionTraceObserver",
     "ProfilerAction",
     "ProfilerActivity",
     "kineto_available",
