@@ -87,11 +87,18 @@ for step in range(241):
 
 with torch.no_grad():
     learned = path(field, observed[0], 40)
-print("largest distance along the whole path below 0.1:", (learned - observed).abs().max().item() < 0.1)
+print(
+    "largest distance along the whole path below 0.1:",
+    (learned - observed).abs().max().item() < 0.1,
+)
 for k in (0, 20, 40):
-    print(f"t {k * STEP:.1f}  observed {observed[k, 0].numpy().round(1)}  learned {learned[k, 0].numpy().round(1)}")
+    print(
+        f"t {k * STEP:.1f}  observed {observed[k, 0].numpy().round(1)}  learned {learned[k, 0].numpy().round(1)}"
+    )
 
-straight = torch.autograd.grad(loss_of(path(field, observed[0], 10)[-1], observed[10]), list(law.parameters()))
+straight = torch.autograd.grad(
+    loss_of(path(field, observed[0], 10)[-1], observed[10]), list(law.parameters())
+)
 adjoint = adjoint_gradients(observed[0], observed[:11])
 gap = max((a - b).abs().max().item() for a, b in zip(straight, adjoint))
 size = max(a.abs().max().item() for a in straight)

@@ -1,6 +1,7 @@
 """Rows of the small numeric ops, of the copying forms of views, and of index_reduce."""
 
 from op_rows_shape import idx, row
+
 from wengert.testing.grid import Input
 
 A = (2, 3, 4)
@@ -63,5 +64,5 @@ ROWS = [
     # functions that are methods too
     row("torch_addmv_", lambda T, x, y, z: T.addmv_(x * 1, y, z), (2,), (2, 3), (3,), gaps=MAPPED),
     row("torch_fix_", lambda T, x: T.fix_(x * 1) + x, (2, 3)),
-    row("cond", lambda T, x: T.cond(True, lambda v: v.sin(), lambda v: v.cos(), (x,)), (3,), torch=False),
+    row("torch_cond", lambda T, x: T.cond(True, lambda v: v.sin(), lambda v: v.cos(), (x,)), (3,), torch=False),
 ]  # fmt: skip

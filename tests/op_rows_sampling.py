@@ -14,7 +14,8 @@ IMPLICIT = dict.fromkeys(
     "the derivative is that at a fixed quantile, not that of the rejection method; tests/test_sampling.py",
 )
 EXAMPLES = dict.fromkeys(
-    ("vmap", "vmap_of_grad", "grad_of_vmap"), "examples draw from one stream; tests/test_sampling.py"
+    ("vmap", "vmap_of_grad", "grad_of_vmap"),
+    "examples draw from one stream; tests/test_sampling.py",
 )
 
 
@@ -28,15 +29,42 @@ def constant(domain, shape=A):
 
 
 ROWS = [
-    Row("_standard_gamma", lambda T, x: T._standard_gamma(x, seeded(T)), [Input(A, "positive")],
-        gaps=IMPLICIT | EXAMPLES, torch_tolerance=2e-3),
-    Row("_sample_dirichlet", lambda T, x: T._sample_dirichlet(x, seeded(T)), [Input(A, "positive")],
-        gaps=IMPLICIT | EXAMPLES, torch=False),
-    Row("poisson", lambda T, x: T.poisson(x, seeded(T)), [Input(A, "positive")], gaps=ZERO | EXAMPLES),
-    Row("binomial", lambda T, x, y: T.binomial(x, y, seeded(T)), [constant("positive"), constant("open")],
-        gaps=EXAMPLES),
-    Row("_standard_gamma_grad", lambda T, x, y: T._standard_gamma_grad(x, y),
-        [constant("positive"), constant("positive", (3,))], torch_tolerance=2e-3),
-    Row("_dirichlet_grad", lambda T, x, y, z: T._dirichlet_grad(x, y, y + z),
-        [constant("open"), constant("positive"), constant("positive", (3,))], torch_tolerance=2e-3),
+    Row(
+        "_standard_gamma",
+        lambda T, x: T._standard_gamma(x, seeded(T)),
+        [Input(A, "positive")],
+        gaps=IMPLICIT | EXAMPLES,
+        torch_tolerance=2e-3,
+    ),
+    Row(
+        "_sample_dirichlet",
+        lambda T, x: T._sample_dirichlet(x, seeded(T)),
+        [Input(A, "positive")],
+        gaps=IMPLICIT | EXAMPLES,
+        torch=False,
+    ),
+    Row(
+        "poisson",
+        lambda T, x: T.poisson(x, seeded(T)),
+        [Input(A, "positive")],
+        gaps=ZERO | EXAMPLES,
+    ),
+    Row(
+        "binomial",
+        lambda T, x, y: T.binomial(x, y, seeded(T)),
+        [constant("positive"), constant("open")],
+        gaps=EXAMPLES,
+    ),
+    Row(
+        "_standard_gamma_grad",
+        lambda T, x, y: T._standard_gamma_grad(x, y),
+        [constant("positive"), constant("positive", (3,))],
+        torch_tolerance=2e-3,
+    ),
+    Row(
+        "_dirichlet_grad",
+        lambda T, x, y, z: T._dirichlet_grad(x, y, y + z),
+        [constant("open"), constant("positive"), constant("positive", (3,))],
+        torch_tolerance=2e-3,
+    ),
 ]

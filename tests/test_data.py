@@ -304,6 +304,14 @@ ERRORS = {
         ValueError,
         "multiprocessing_context can only be used",
     ),
+    'DataLoader([1], num_workers=1, multiprocessing_context="nothing")': (
+        ValueError,
+        "multiprocessing_context option should specify a valid start method in",
+    ),
+    "DataLoader([1], num_workers=1, multiprocessing_context=3)": (
+        TypeError,
+        "multiprocessing_context option should be a valid context object or a string",
+    ),
     "DataLoader(Counting(3), shuffle=True)": (
         ValueError,
         "expected unspecified shuffle option, but got shuffle=True",

@@ -29,10 +29,14 @@ PUBLIC = [
     "wengert.autograd.profiler_legacy",
     "wengert.autograd.profiler_util",
     "wengert.backends",
+    "wengert.bridges",
+    "wengert.bridges.scipy",
     "wengert.cuda",
     "wengert.data",
+    "wengert.fft",
     "wengert.inspect",
     "wengert.linalg",
+    "wengert.masked",
     "wengert.nn",
     "wengert.nn.functional",
     "wengert.nn.init",
@@ -58,8 +62,7 @@ PUBLIC = [
 # shared inside the package, no promise to users
 INTERNAL = {
     "wengert.autograd.anomaly_mode": {
-        "Trace", "is_anomaly_check_nan_enabled", "is_anomaly_enabled", "set_anomaly_enabled",
-        "trace_of",
+        "is_anomaly_check_nan_enabled", "is_anomaly_enabled", "set_anomaly_enabled",
     },
     "wengert.nn.modules.module": {"clear_grads", "indent", "typename"},
     "wengert.serialization": {"replace_file"},
@@ -158,8 +161,8 @@ HEAVY = {  # what a script that only differentiates something must not pay for
 OURS_LATER = {  # parts of the package that load when they are touched
     "wengert.alias", "wengert.autograd.anomaly_mode", "wengert.autograd.forward_ad",
     "wengert.autograd.functional", "wengert.autograd.gradcheck", "wengert.autograd.profiler",
-    "wengert.cli", "wengert.cuda", "wengert.data", "wengert.inspect.graph", "wengert.linalg",
-    "wengert.nn", "wengert.optim", "wengert.profiler", "wengert.random", "wengert.serialization",
+    "wengert.cli", "wengert.cuda", "wengert.data", "wengert.fft", "wengert.inspect.graph",
+    "wengert.linalg", "wengert.masked", "wengert.nn", "wengert.optim", "wengert.profiler", "wengert.random", "wengert.serialization",
     "wengert.special", "wengert.testing", "wengert.tour", "wengert.utils",
 }  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Fourier transforms: values, sizes and dtypes, normalisation, adjoints, windows, stft, refusals."""
+"""Fourier transforms: values, sizes, dtypes, norms, adjoints, windows, stft, refusals."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,9 @@ def test_values_are_those_of_numpy(name, norm):
     axes = {"dim": 1} if name in ONE else {"dim": (0, 2)}
     numpys = {"axis": 1} if name in ONE else {"axes": (0, 2)}
     want = getattr(np.fft, name)(x, norm=norm, **numpys)
-    np.testing.assert_allclose(array(getattr(F, name)(torch.tensor(x), norm=norm, **axes)), want, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(
+        array(getattr(F, name)(torch.tensor(x), norm=norm, **axes)), want, rtol=1e-12, atol=1e-12
+    )
 
 
 @pytest.mark.parametrize("name", ONE)
@@ -43,7 +45,7 @@ def test_inverses(name):
     x = torch.tensor(numbers(1, 4, 6, dtype="d" if name in REAL_INPUT else "D"))
     if name in ("irfft", "hfft"):  # of a Hermitian spectrum: its ends are real
         x = F.rfft(torch.tensor(numbers(1, 4, 10)))
-    elif "rfft" in name and name.startswith("i") or name.startswith("hfft"):
+    elif ("rfft" in name and name.startswith("i")) or name.startswith("hfft"):
         x = getattr(F, "rfft" + name[-1])(torch.tensor(numbers(1, 4, 10)))
         x = x if name.startswith("i") else x.conj()
     size = {}
@@ -91,7 +93,12 @@ def test_parseval():
 
 def test_node_names():
     x = torch.ones(4, 4, requires_grad=True)
-    names = {"fft": "FftR2CBackward0", "rfftn": "FftR2CBackward0", "fft2": "FftC2CBackward0", "irfft": "FftC2RBackward0"}
+    names = {
+        "fft": "FftR2CBackward0",
+        "rfftn": "FftR2CBackward0",
+        "fft2": "FftC2CBackward0",
+        "irfft": "FftC2RBackward0",
+    }
     for name, node in names.items():
         assert getattr(F, name)(x).grad_fn.name() == node
 
@@ -107,13 +114,22 @@ REFUSED = [
     (lambda x: F.irfft(x[:, :1]), "Invalid number of data points (0) specified"),
     (lambda x: F.fft(x, norm="loud"), 'Invalid normalization mode: "loud"'),
     (lambda x: F.fftn(x, dim=(0, 0)), "FFT dims must be unique"),
-    (lambda x: F.fftn(x, s=(2,), dim=(0, 1)), "When given, dim and shape arguments must have the same length"),
-    (lambda x: F.fftn(x, s=(2, 2, 2)), "Got shape with 3 values but input tensor only has 2 dimensions."),
+    (
+        lambda x: F.fftn(x, s=(2,), dim=(0, 1)),
+        "When given, dim and shape arguments must have the same length",
+    ),
+    (
+        lambda x: F.fftn(x, s=(2, 2, 2)),
+        "Got shape with 3 values but input tensor only has 2 dimensions.",
+    ),
     (lambda x: F.rfft(x + 0j), "rfft expects a real input tensor, but got ComplexFloat"),
     (lambda x: F.rfftn(x + 0j), "rfftn expects a real-valued input tensor, but got ComplexFloat"),
     (lambda x: F.ihfftn(x + 0j), "Only supports floating-point dtypes, but found: ComplexFloat"),
     (lambda x: F.irfftn(x, dim=()), "irfftn must transform at least one axis"),
-    (lambda x: F.fftfreq(4, dtype=torch.int64), "fftfreq requires a floating point or complex dtype"),
+    (
+        lambda x: F.fftfreq(4, dtype=torch.int64),
+        "fftfreq requires a floating point or complex dtype",
+    ),
 ]
 
 
@@ -135,8 +151,12 @@ def test_wrong_arguments():
 
 def test_frequencies():
     for n in (1, 4, 5):
-        np.testing.assert_array_equal(F.fftfreq(n, 0.5, dtype=torch.float64).numpy(), np.fft.fftfreq(n, 0.5))
-        np.testing.assert_array_equal(F.rfftfreq(n, 0.5, dtype=torch.float64).numpy(), np.fft.rfftfreq(n, 0.5))
+        np.testing.assert_array_equal(
+            F.fftfreq(n, 0.5, dtype=torch.float64).numpy(), np.fft.fftfreq(n, 0.5)
+        )
+        np.testing.assert_array_equal(
+            F.rfftfreq(n, 0.5, dtype=torch.float64).numpy(), np.fft.rfftfreq(n, 0.5)
+        )
     assert F.fftfreq(0).shape == (0,)
     assert F.fftfreq(3, requires_grad=True).requires_grad
 
@@ -165,7 +185,9 @@ def test_windows(name):
         got = f(n, periodic=False, dtype=torch.float64).numpy()
         np.testing.assert_allclose(got, WINDOWS[name](n), rtol=1e-12, atol=1e-15)
         longer = f(n + 1, False, dtype=torch.float64)[:n]
-        np.testing.assert_allclose(f(n, dtype=torch.float64).numpy(), longer.numpy(), rtol=1e-12, atol=1e-15)
+        np.testing.assert_allclose(
+            f(n, dtype=torch.float64).numpy(), longer.numpy(), rtol=1e-12, atol=1e-15
+        )
     assert f(0).shape == (0,)
     assert f(1).tolist() == [1.0]
     assert f(4).dtype is torch.float32
@@ -177,7 +199,9 @@ def test_windows(name):
 
 def test_stft_by_hand():
     x, w = numbers(0, 20), np.hanning(8) + 0.1
-    got = array(torch.stft(torch.tensor(x), 8, 3, window=torch.tensor(w), center=False, return_complex=True))
+    got = array(
+        torch.stft(torch.tensor(x), 8, 3, window=torch.tensor(w), center=False, return_complex=True)
+    )
     frames = np.stack([x[k : k + 8] * w for k in range(0, 13, 3)])
     np.testing.assert_allclose(got, np.fft.rfft(frames).T, rtol=1e-12, atol=1e-12)
 
@@ -193,13 +217,18 @@ def test_istft_undoes_stft():
 
 def test_stft_refusals():
     x, w = torch.ones(20), torch.hann_window(8)
-    with raises(RuntimeError, "stft requires the return_complex parameter be given for real inputs"):
+    with raises(
+        RuntimeError, "stft requires the return_complex parameter be given for real inputs"
+    ):
         torch.stft(x, 8, window=w)
     with raises(RuntimeError, "expected 0 < n_fft < 20, but got n_fft=30"):
         torch.stft(x, 30, window=torch.ones(30), center=False, return_complex=True)
     with raises(RuntimeError, "expected hop_length > 0, but got hop_length=0"):
         torch.stft(x, 8, 0, window=w, return_complex=True)
-    with raises(RuntimeError, "expected a 1D window tensor of size equal to win_length=8, but got window with size [3]"):
+    with raises(
+        RuntimeError,
+        "expected a 1D window tensor of size equal to win_length=8, but got window with size [3]",
+    ):
         torch.stft(x, 8, window=w[:3], return_complex=True)
     with raises(RuntimeError, "Cannot have onesided output if window or input is complex"):
         torch.stft(x + 0j, 8, window=w, onesided=True)
@@ -218,17 +247,34 @@ def test_against_torch(name, dtype):
         return
     x = numbers(0, 3, 4, 5, dtype=dtype)
     for kwargs in ({}, {"norm": "ortho"}):
-        against_torch(lambda T, x, k=kwargs: getattr(T.fft, name)(x, **k), x, tolerance=1e-3 if dtype in "fF" else None)
+        against_torch(
+            lambda T, x, k=kwargs: getattr(T.fft, name)(x, **k),
+            x,
+            tolerance=1e-3 if dtype in "fF" else None,
+        )
     cut = {"n": 7} if name in ONE else {"s": (3, 6)}
-    against_torch(lambda T, x: getattr(T.fft, name)(x, **cut), x, names=False, tolerance=1e-3 if dtype in "fF" else None)
+    against_torch(
+        lambda T, x: getattr(T.fft, name)(x, **cut),
+        x,
+        names=False,
+        tolerance=1e-3 if dtype in "fF" else None,
+    )
 
 
 @pytest.mark.torch
-@pytest.mark.parametrize("options", [{}, {"hop_length": 3}, {"center": False}, {"normalized": True}, {"pad_mode": "constant"}])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"hop_length": 3}, {"center": False}, {"normalized": True}, {"pad_mode": "constant"}],
+)
 def test_stft_against_torch(options):
     w = np.hanning(8) + 0.1
     for x in (numbers(0, 40), numbers(1, 3, 40), numbers(2, 40, dtype="D")):
-        against_torch(lambda T, x, w: T.stft(x, 8, window=w, return_complex=True, **options), x, w, names=False)
+        against_torch(
+            lambda T, x, w: T.stft(x, 8, window=w, return_complex=True, **options),
+            x,
+            w,
+            names=False,
+        )
     options = {k: v for k, v in options.items() if k != "pad_mode"}
     s = numbers(4, 2, 5, 9, dtype="D")
     against_torch(lambda T, s, w: T.istft(s, 8, window=w, length=20, **options), s, w, names=False)

@@ -267,6 +267,51 @@ def test_a_jvp_that_is_recorded():
             tangent.sum().backward()
 
 
+def mapped_cube(use):
+    """x ** 3 for the transforms; `use(ctx)` gives its backward the square of x."""
+
+    class Cube(Function):
+        generate_vmap_rule = True
+
+        @staticmethod
+        def forward(x):
+            return x**3
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            ctx.save_for_backward(inputs[0], inputs[0] * inputs[0])
+
+        @staticmethod
+        def backward(ctx, g):
+            return 3 * g * use(*ctx.saved_tensors)
+
+    return Cube.apply
+
+
+def total(f):
+    return lambda x: f(x).sum()
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        lambda T, f: T.jacrev(T.jacrev(total(f))),
+        lambda T, f: T.vmap(T.grad(T.grad(f))),
+        lambda T, f: T.grad(total(T.vmap(T.grad(f)))),
+        lambda T, f: T.grad(total(T.grad(total(T.vmap(f))))),
+        lambda T, f: lambda x: grad(T.vmap(T.grad(f))(x.requires_grad_()).sum(), x)[0],
+    ],
+    ids=["rev rev", "vmap grad grad", "grad vmap grad", "grad grad vmap", "backward vmap grad"],
+)
+def test_X_112_under_transforms(second):
+    """At whatever level the derivative would go through it."""
+    F = torch.func
+    with raises(RuntimeError, REFUSED, "number 1 of save_for_backward"):
+        second(F, mapped_cube(lambda x, square: square))(point().detach())
+    found = second(F, mapped_cube(lambda x, square: x * x))(point().detach())
+    assert torch.allclose(found.sum(-1) if found.ndim == 2 else found, 6 * point())
+
+
 def test_ctx_is_as_it_was_afterwards():
     def keep(ctx, x):
         ctx.square = x * x

@@ -34,7 +34,7 @@ UPWARD = {
 }
 
 OPTIONAL = {  # third parties that functions may import: the extras of pyproject.toml
-    "matplotlib", "ml_dtypes", "safetensors", "scipy", "torch", "tqdm",
+    "einops", "matplotlib", "ml_dtypes", "safetensors", "scipy", "torch", "tqdm",
 }  # fmt: skip
 
 

@@ -90,7 +90,9 @@ def test_solve_triangular_reads_one_triangle(upper, unit):
         if unit:
             part[..., range(n), range(n)] = 1
         x = L.solve_triangular(torch.tensor(a), torch.tensor(b), upper=upper, unitriangular=unit)
-        np.testing.assert_allclose(part @ x.numpy(), np.broadcast_to(b, x.shape), rtol=1e-9, atol=1e-10)
+        np.testing.assert_allclose(
+            part @ x.numpy(), np.broadcast_to(b, x.shape), rtol=1e-9, atol=1e-10
+        )
     assert not L.solve_triangular(torch.zeros(2, 2), torch.ones(2, 1), upper=upper).isfinite().any()
 
 
@@ -119,7 +121,9 @@ def test_householder():
     both = torch.ormqr(h, tau, torch.ormqr(h, tau, c), transpose=True)
     np.testing.assert_allclose(both.numpy(), c.numpy(), rtol=1e-12, atol=1e-13)
     right = torch.ormqr(h, tau, c.mT.contiguous(), left=False, transpose=True)
-    np.testing.assert_allclose(right.mT.numpy(), torch.ormqr(h, tau, c).numpy(), rtol=1e-12, atol=1e-13)
+    np.testing.assert_allclose(
+        right.mT.numpy(), torch.ormqr(h, tau, c).numpy(), rtol=1e-12, atol=1e-13
+    )
 
 
 @pytest.mark.parametrize(
@@ -127,7 +131,10 @@ def test_householder():
     [
         ("geqrf", lambda a: torch.geqrf(a)[0]),
         ("linalg_ldl_factor", lambda a: L.ldl_factor(a + a.mT)[0]),
-        ("linalg_ldl_solve", lambda a: L.ldl_solve(torch.eye(3), torch.ones(3, dtype=torch.int32), a)),
+        (
+            "linalg_ldl_solve",
+            lambda a: L.ldl_solve(torch.eye(3), torch.ones(3, dtype=torch.int32), a),
+        ),
     ],
 )
 def test_what_has_no_derivative(name, call):
@@ -160,7 +167,9 @@ def test_full_singular_vectors_forward():
         a, t = (torch.tensor(numbers(k, *shape)) for k in (0, 1))
         with fwd.dual_level():
             full = [fwd.unpack_dual(v).tangent for v in L.svd(fwd.make_dual(a, t))]
-            thin = [fwd.unpack_dual(v).tangent for v in L.svd(fwd.make_dual(a, t), full_matrices=False)]
+            thin = [
+                fwd.unpack_dual(v).tangent for v in L.svd(fwd.make_dual(a, t), full_matrices=False)
+            ]
         assert full[0].shape == (shape[0],) * 2
         assert full[2].shape == (shape[1],) * 2
         np.testing.assert_allclose(full[0][:, :3].numpy(), thin[0].numpy(), atol=1e-12)
@@ -171,14 +180,18 @@ def test_full_singular_vectors_forward():
 def test_cholesky_ex_counts_minors():
     a = torch.diag(torch.tensor([1.0, 2.0, -1.0, 3.0]))
     assert L.cholesky_ex(torch.stack([a, torch.eye(4)])).info.tolist() == [3, 0]
-    with raises(RuntimeError, "(Batch element 0)", "the leading minor of order 3 is not positive-definite"):
+    with raises(
+        RuntimeError, "(Batch element 0)", "the leading minor of order 3 is not positive-definite"
+    ):
         L.cholesky(torch.stack([a, torch.eye(4)]))
 
 
 def test_low_rank():
     torch.manual_seed(0)
     u, s, v = torch.svd_lowrank(torch.tensor(numbers(0, 30, 4) @ numbers(1, 4, 20)), q=4)
-    np.testing.assert_allclose((u * s @ v.mT).numpy(), numbers(0, 30, 4) @ numbers(1, 4, 20), atol=1e-10)
+    np.testing.assert_allclose(
+        (u * s @ v.mT).numpy(), numbers(0, 30, 4) @ numbers(1, 4, 20), atol=1e-10
+    )
     x = torch.tensor(numbers(2, 50, 3)) * torch.tensor([10.0, 1.0, 0.1], dtype=torch.float64)
     u, s, v = torch.pca_lowrank(x, q=2)
     assert u.shape == (50, 2)
@@ -212,7 +225,9 @@ def test_old_names():
     with pytest.warns(UserWarning, match="torch.lu is deprecated"):
         assert len(torch.lu(x, get_infos=True)) == 3
     for name in ("eig", "symeig", "solve", "lstsq"):
-        with raises(RuntimeError, "This function was deprecated since version 1.9 and is now removed"):
+        with raises(
+            RuntimeError, "This function was deprecated since version 1.9 and is now removed"
+        ):
             getattr(x, name)(*() if "eig" in name else (x,))
 
 
@@ -250,7 +265,11 @@ def test_out_and_methods():
 def test_empty_matrices():
     assert L.lu(torch.ones(0, 3, 3)).U.shape == (0, 3, 3)
     assert L.lu_factor(torch.ones(0, 3)).pivots.shape == (0,)
-    assert L.solve_triangular(torch.ones(2, 0, 0), torch.ones(2, 0, 3), upper=True).shape == (2, 0, 3)
+    assert L.solve_triangular(torch.ones(2, 0, 0), torch.ones(2, 0, 3), upper=True).shape == (
+        2,
+        0,
+        3,
+    )
 
 
 @pytest.mark.torch

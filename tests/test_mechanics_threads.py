@@ -75,7 +75,7 @@ def test_second_derivatives_of_one_graph_in_several_threads():
         found = []
         for _ in range(20):
             (g,) = torch.autograd.grad(z, x, create_graph=True)
-            found.append(torch.autograd.grad(g.sum(), x)[0])
+            found.append(torch.autograd.grad(g.sum(), x, retain_graph=True)[0])
         return found
 
     want = gradient(lambda x: torch.autograd.grad(body(x)[1], x, create_graph=True)[0].sum(), x)
@@ -216,6 +216,7 @@ def test_backward_inside_a_hook_adds_to_the_same_leaf():
     x = leaf(1.0)
     y = x * 2
 
+    @torch.enable_grad()
     def hook(g):
         (x * 10).sum().backward()
 
@@ -229,6 +230,7 @@ def test_a_graph_that_runs_itself_in_a_hook():
     y = x * x
     z = y * 3
 
+    @torch.enable_grad()
     def hook(g):
         if len(depth) < 3:
             depth.append(g.item())
@@ -297,7 +299,7 @@ def test_roots_with_and_without_gradients():
 
 def test_several_outputs_of_one_node_as_roots():
     x = leaf(1.0, 2.0, 3.0)
-    a, b, c = x.exp().unbind()
+    a, _, c = x.exp().unbind()
     torch.autograd.backward([a, c], [None, None])
     torch.testing.assert_close(x.grad, x.detach().exp() * torch.tensor([1.0, 0.0, 1.0]))
 

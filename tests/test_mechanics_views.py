@@ -313,3 +313,13 @@ def test_views_through_many_kinds_differentiate():
         (g,) = torch.autograd.grad((y * y).sum(), x)
         times = torch.autograd.grad(view(x).sum(), x)[0]
         assert torch.equal(g, 2 * x.detach() * times), name
+
+
+def test_a_view_whose_history_is_lost_is_not_passed_over_in_silence():
+    """grad() with inputs= runs only what leads to them; such a view might have."""
+    x = leaf(2, 2)
+    a = x * 1
+    first, _ = a.split(1)
+    a.add_(1)
+    with pytest.raises(RuntimeError, match="is a view and its base or another view of its base"):
+        torch.autograd.grad(a.sin().sum() + first.sin().sum(), x)

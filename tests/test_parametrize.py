@@ -454,3 +454,46 @@ def test_functional_call_of_a_parametrized_module():
             layer, {"parametrizations.weight.original": torch.ones(1, 2)}, torch.ones(2)
         )
     assert out.item() == 4
+
+
+def test_convolutions():
+    """The rows of a transposed convolution's matrix are along its second dim."""
+    for make, shape in ((nn.Conv2d, (1, 3, 5, 5)), (nn.ConvTranspose2d, (1, 3, 5, 5))):
+        layer = ready.spectral_norm(make(3, 4, 2), n_power_iterations=50)
+        matrix = layer.weight.detach()
+        matrix = matrix.transpose(0, 1) if make is nn.ConvTranspose2d else matrix
+        assert matrix.shape[0] == 4
+        values = np.linalg.svd(matrix.reshape(4, -1).numpy())[1]
+        assert values[0] == pytest.approx(1, rel=1e-4)
+        assert layer(torch.ones(shape)).shape[1] == 4
+        both = ready.weight_norm(make(3, 4, 2), dim=1)
+        assert both.parametrizations.weight.original0.numel() == both.weight.shape[1]
+        old = utils.spectral_norm(make(3, 4, 2))
+        assert old.weight_u.shape == (4,)
+
+
+def test_memory_formats():
+    net = nn.Sequential(nn.Conv2d(3, 4, 2), nn.Conv1d(3, 4, 2), nn.Conv3d(3, 4, 2))
+    weight, before = net[0].weight, net[0].weight.detach().clone()
+    assert utils.convert_conv2d_weight_memory_format(net, torch.channels_last) is net
+    assert weight.is_contiguous(memory_format=torch.channels_last)
+    assert net[0].weight is weight
+    assert torch.equal(weight, before)
+    assert net[2].weight.is_contiguous()
+    utils.convert_conv3d_weight_memory_format(net, torch.channels_last_3d)
+    assert net[2].weight.is_contiguous(memory_format=torch.channels_last_3d)
+    assert net[1].weight.is_contiguous()
+
+
+def test_fused_convolutions():
+    for make, transpose in ((nn.Conv2d, False), (nn.ConvTranspose2d, True)):
+        conv, norm = make(3, 4, 2, bias=transpose).eval(), nn.BatchNorm2d(4)
+        with torch.no_grad():
+            norm(torch.randn(5, 4, 3, 3) * 2 + 1)
+            norm.weight.uniform_(0.5, 2)
+        norm.eval()
+        fused = utils.fuse_conv_bn_eval(conv, norm, transpose)
+        x = torch.randn(2, 3, 5, 5)
+        np.testing.assert_allclose(
+            fused(x).detach().numpy(), norm(conv(x)).detach().numpy(), rtol=1e-4, atol=1e-5
+        )

@@ -38,7 +38,9 @@ def test_bessel_functions_solve_their_equations():
 
 
 def test_bessel_functions_at_known_points():
-    assert S.bessel_j0(torch.tensor(2.404825557695773, dtype=torch.float64)).item() == pytest.approx(0, abs=1e-15)
+    assert S.bessel_j0(
+        torch.tensor(2.404825557695773, dtype=torch.float64)
+    ).item() == pytest.approx(0, abs=1e-15)
     known = {"bessel_j0": 0.7651976865579666, "bessel_j1": 0.44005058574493355, "bessel_y0": 0.08825696421567697,
              "bessel_y1": -0.7812128213002887, "modified_bessel_k0": 0.42102443824070834,
              "modified_bessel_k1": 0.6019072301972346}  # fmt: skip
@@ -51,7 +53,10 @@ def test_ends_of_the_domain():
         np.testing.assert_array_equal(of(getattr(S, name), [0.0, -1.0]), [-np.inf, np.nan])
     for name in list(BESSEL)[4:]:
         np.testing.assert_array_equal(of(getattr(S, name), [0.0, -1.0]), [np.inf, np.nan])
-    a, x = (torch.tensor(v, dtype=torch.float64) for v in ([0, 0, 1, 1, -1, 1, math.inf], [0, 1, 0, math.inf, 1, -1, 1]))
+    a, x = (
+        torch.tensor(v, dtype=torch.float64)
+        for v in ([0, 0, 1, 1, -1, 1, math.inf], [0, 1, 0, math.inf, 1, -1, 1])
+    )
     np.testing.assert_array_equal(S.gammainc(a, x).numpy(), [np.nan, 1, 0, 1, np.nan, np.nan, 0])
     np.testing.assert_array_equal(S.gammaincc(a, x).numpy(), [np.nan, 0, 1, 0, np.nan, np.nan, 1])
 
@@ -61,9 +66,13 @@ def test_incomplete_gamma_of_integers():
     """Q(n, x) is the chance of fewer than n Poisson events of mean x."""
     for n, x in ((1, 0.5), (4, 3.0), (30, 41.0), (80, 60.0)):
         want = sum(math.exp(k * math.log(x) - x - math.lgamma(k + 1)) for k in range(n))
-        q = S.gammaincc(torch.tensor(float(n), dtype=torch.float64), torch.tensor(x, dtype=torch.float64))
+        q = S.gammaincc(
+            torch.tensor(float(n), dtype=torch.float64), torch.tensor(x, dtype=torch.float64)
+        )
         assert q.item() == pytest.approx(want, rel=1e-12)
-        p = S.gammainc(torch.tensor(float(n), dtype=torch.float64), torch.tensor(x, dtype=torch.float64))
+        p = S.gammainc(
+            torch.tensor(float(n), dtype=torch.float64), torch.tensor(x, dtype=torch.float64)
+        )
         assert p.item() == pytest.approx(1 - want, rel=1e-9, abs=1e-15)
 
 
@@ -96,10 +105,14 @@ def test_chebyshev_polynomials_in_closed_form(name):
     x = [-0.9, -0.2, 0.3, 0.99]
     for n in (0, 1, 2, 7, 40):
         want = [POLYNOMIALS[name](n, v) for v in x]
-        np.testing.assert_allclose(of(lambda t, n=n: getattr(S, name)(t, n), x), want, rtol=1e-10, atol=1e-11)
+        np.testing.assert_allclose(
+            of(lambda t, n=n: getattr(S, name)(t, n), x), want, rtol=1e-10, atol=1e-11
+        )
         shifted = getattr(S, "shifted_" + name)
         moved = [(v + 1) / 2 for v in x]
-        np.testing.assert_allclose(of(lambda t, n=n: shifted(t, n), moved), want, rtol=1e-9, atol=1e-10)
+        np.testing.assert_allclose(
+            of(lambda t, n=n: shifted(t, n), moved), want, rtol=1e-9, atol=1e-10
+        )
 
 
 def test_polynomials_by_hand():
@@ -126,14 +139,20 @@ def test_names_shared_with_torch():
 
 
 @pytest.mark.torch
-@pytest.mark.parametrize("name", [*BESSEL, "airy_ai", "modified_bessel_i0", "modified_bessel_i1", "spherical_bessel_j0"])
+@pytest.mark.parametrize(
+    "name", [*BESSEL, "airy_ai", "modified_bessel_i0", "modified_bessel_i1", "spherical_bessel_j0"]
+)
 def test_values_against_torch(name):
     x = np.random.default_rng(0).uniform(0.05, 40, 60)
     for a in (x, x.astype("f4")):
         # PyTorch's own J and Y are good to 1e-6 beyond 5
         tolerance = 2e-6 if name in list(BESSEL)[:4] and a.dtype == np.float64 else None
         against_torch(
-            lambda T, t: getattr(T.special, name)(t.detach()), a, orders=0, names=False, tolerance=tolerance
+            lambda T, t: getattr(T.special, name)(t.detach()),
+            a,
+            orders=0,
+            names=False,
+            tolerance=tolerance,
         )
 
 
@@ -155,4 +174,6 @@ def test_incomplete_gamma_against_torch():
 )  # fmt: skip
 def test_polynomials_against_torch(name):
     x, n = np.random.default_rng(0).uniform(-1.2, 1.2, 40), np.arange(40) % 9
-    against_torch(lambda T, x, n: getattr(T.special, name)(x.detach(), n), x, n, orders=0, names=False)
+    against_torch(
+        lambda T, x, n: getattr(T.special, name)(x.detach(), n), x, n, orders=0, names=False
+    )

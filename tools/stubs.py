@@ -343,6 +343,7 @@ def main() -> int:
         (ROOT / "__init__.pyi", package_stub()),
         (ROOT / "fft.pyi", space_stub("fft", ".")),
         (ROOT / "linalg.pyi", space_stub("linalg", ".")),
+        (ROOT / "masked.pyi", space_stub("masked", ".")),
         (ROOT / "nn" / "functional.pyi", space_stub("F", "..")),
         (ROOT / "return_types.pyi", kinds_stub()),
         (ROOT / "special.pyi", space_stub("special", ".")),

@@ -52,7 +52,7 @@ globals().update(_dtypes.NAMES)  # last: float, int and bool hide Python's own f
 
 # what loads when it is touched: module -> names it offers here
 _LAZY_MODULES = frozenset(
-    "nn optim utils distributions func linalg special fft random accelerator backends cuda profiler testing inspect serialization "
+    "nn optim utils distributions func linalg special fft masked random accelerator backends cuda profiler testing inspect serialization "
     "return_types alias version cli bridges".split()
 )
 _LAZY_NAMES = {

@@ -27,6 +27,7 @@ from . import fft as fft
 from . import func as func
 from . import inspect as inspect
 from . import linalg as linalg
+from . import masked as masked
 from . import nn as nn
 from . import optim as optim
 from . import profiler as profiler
@@ -440,6 +441,8 @@ def dropout(input: Tensor, p: _float, train: _bool) -> Tensor:
     """Dropout with explicit arguments; see nn.functional.dropout."""
 def dropout_(input: Tensor, p: _float, train: _bool) -> Tensor:
     """In-place form of `dropout`."""
+def dsmm(*args: Any, **kwargs: Any) -> Any:
+    """Raise NotImplementedError: dsmm(): there are no sparse tensors here: all are dense (strided)."""
 def dsplit(input: Tensor, indices_or_sections: Any = None, *, indices: Any = None, sections: Any = None) -> _tuple[Tensor, ...]:
     """Cut into equal parts, or at indices, along dim 2."""
 def dstack(tensors: Any, *, out: Any = None) -> Tensor:
@@ -610,6 +613,8 @@ def histogram(input: Tensor, bins: Any = 100, *, range: _tuple | None = None, we
     """Return counts in bins (a number of equal ones, or a 1-d tensor of edges) and the edges."""
 def histogramdd(input: Tensor, bins: Any, *, range: Any = None, weight: Tensor | None = None, density: _bool = False) -> _types.histogramdd:
     """Return how many points (rows of coordinates) fall into every cell of a grid, and its edges."""
+def hsmm(*args: Any, **kwargs: Any) -> Any:
+    """Raise NotImplementedError: hsmm(): there are no sparse tensors here: all are dense (strided)."""
 def hsplit(input: Tensor, indices_or_sections: Any = None, *, indices: Any = None, sections: Any = None) -> _tuple[Tensor, ...]:
     """Cut into equal parts, or at indices, along dim 1 (dim 0 of a vector)."""
 def hspmm(*args: Any, **kwargs: Any) -> Any:
@@ -773,7 +778,7 @@ def lstm_cell(input: Tensor, hx: Sequence[Tensor], w_ih: Tensor, w_hh: Tensor, b
 def lt(input: Any, other: Any, *, out: Any = None) -> Tensor:
     """Return a bool tensor: True where `input` is less than `other` (with broadcasting)."""
 def lu(A: Tensor, pivot: _bool = True, get_infos: _bool = False, out: Any = None) -> _types.linalg_lu:
-    """Return (LU, pivots), and infos if asked for; deprecated by PyTorch for `linalg.lu_factor`."""
+    """Return (LU, pivots), and infos if asked for; warns: `linalg.lu_factor` is its new name."""
 def lu_solve(b: Tensor, LU_data: Tensor, LU_pivots: Tensor, *, out: Any = None) -> Tensor:
     """Return X with A X = b, A given by its LU factors; see `linalg.lu_solve`."""
 def lu_unpack(LU_data: Tensor, LU_pivots: Tensor, unpack_data: _bool = True, unpack_pivots: _bool = True, *, out: Any = None) -> _types.lu_unpack:
@@ -940,7 +945,7 @@ def promote_types(type1: _dtype, type2: _dtype) -> _dtype:
     """Return the smallest dtype that holds both, by PyTorch's table."""
 def put(input: Tensor, index: Tensor, source: Tensor, accumulate: _bool = False) -> Tensor:
     """Return a copy with the elements of `source` written (or added) at flat positions."""
-def qr(input: Tensor, some: _bool = True) -> _types.qr:
+def qr(input: Tensor, some: _bool = True, *, out: Any = None) -> _types.qr:
     """Return the factors Q and R; see `linalg.qr`."""
 def quantile(input: Tensor, q: Any, dim: _int | None = None, keepdim: _bool = False, *, interpolation: _str = 'linear', out: Any = None) -> Tensor:
     """Return the q-th quantiles along a dim or of all elements; NaN where there is a NaN."""
@@ -1024,6 +1029,8 @@ def rsqrt_(input: Any) -> Tensor:
     """In-place form of `rsqrt`: write the result into this tensor and return it."""
 def rsub(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
     """Return `other - alpha * input`."""
+def saddmm(*args: Any, **kwargs: Any) -> Any:
+    """Raise NotImplementedError: saddmm(): there are no sparse tensors here: all are dense (strided)."""
 def scalar_tensor(s: Any, *, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: _bool = False, requires_grad: _bool = False) -> Tensor:
     """Return a number as a 0-dim tensor of the default dtype unless one is given."""
 def scatter(input: Tensor, dim: _int, index: Tensor, src: Any = None, *, value: Any = None, reduce: _str | None = None, out: Any = None) -> Tensor:
@@ -1090,7 +1097,7 @@ def slice_copy(input: Tensor, dim: _int = 0, start: _int | None = None, end: _in
     """Return a copy of the elements start, start + step, ... below end of one dim."""
 def slice_scatter(input: Tensor, src: Tensor, dim: _int = 0, start: _int | None = None, end: _int | None = None, step: _int = 1) -> Tensor:
     """Return a copy with a slice along `dim` replaced."""
-def slogdet(input: Tensor) -> _types.slogdet:
+def slogdet(input: Tensor, *, out: Any = None) -> _types.slogdet:
     """Return the sign and the logarithm of the absolute value of determinants."""
 def smm(*args: Any, **kwargs: Any) -> Any:
     """Raise NotImplementedError: smm(): there are no sparse tensors here: all are dense (strided)."""
@@ -1118,6 +1125,8 @@ def split_with_sizes(input: Tensor, split_sizes: Any, dim: _int = 0) -> _tuple[T
     """Cut a tensor along a dim into views of the given sizes, which must sum to that of the dim."""
 def split_with_sizes_copy(input: Tensor, *args: Any, out: Any = None, **kwargs: Any) -> Any:
     """Return what `split_with_sizes` returns, as a copy that shares no memory with the input."""
+def spmm(*args: Any, **kwargs: Any) -> Any:
+    """Raise NotImplementedError: spmm(): there are no sparse tensors here: all are dense (strided)."""
 def sqrt(input: Any, *, out: Any = None) -> Tensor:
     """Square root, element by element."""
 def sqrt_(input: Any) -> Tensor:
@@ -1146,7 +1155,7 @@ def subtract(input: Any, other: Any, *, alpha: Any = 1, out: Any = None) -> Tens
     """Subtract `alpha * other` from `input`, element by element."""
 def sum(input: Tensor, dim: _int | Sequence[_int] | None = None, keepdim: _bool = False, *, dtype: Any = None, axis: _int | Sequence[_int] | None = None, keepdims: _bool | None = None, out: None = None) -> Tensor:
     """Return the sum of the elements, over some dims or all."""
-def svd(input: Tensor, some: _bool = True, compute_uv: _bool = True) -> _types.svd:
+def svd(input: Tensor, some: _bool = True, compute_uv: _bool = True, *, out: Any = None) -> _types.svd:
     """Return U, S and V with U diag(S) V^H = input; see `linalg.svd`, which returns V^H."""
 def svd_lowrank(A: Tensor, q: _int | None = 6, niter: _int | None = 2, M: Tensor | None = None) -> _tuple[Tensor, Tensor, Tensor]:
     """Return U, S and V with U diag(S) V^H near A - M, of the rank q; q random vectors are drawn."""

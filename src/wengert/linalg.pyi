@@ -23,9 +23,9 @@ def det(A: Tensor, *, out: Any = None) -> Tensor:
     """Return the determinant of square matrices; as in PyTorch, its gradient is 0 where it is 0."""
 def diagonal(A: Tensor, *, offset: _int = 0, dim1: _int = -2, dim2: _int = -1) -> Tensor:
     """Return the diagonals of the last two dims as a view; see `torch.diagonal`."""
-def eig(A: Tensor) -> _types.linalg_eig:
+def eig(A: Tensor, *, out: Any = None) -> _types.linalg_eig:
     """Return complex eigenvalues and eigenvectors (of length 1) of square matrices."""
-def eigh(A: Tensor, UPLO: _str = 'L') -> _types.linalg_eigh:
+def eigh(A: Tensor, UPLO: _str = 'L', *, out: Any = None) -> _types.linalg_eigh:
     """Return eigenvalues (ascending) and orthonormal eigenvectors of Hermitian matrices."""
 def eigvals(A: Tensor, *, out: Any = None) -> Tensor:
     """Return the complex eigenvalues of square matrices."""
@@ -43,7 +43,7 @@ def ldl_factor_ex(A: Tensor, *, hermitian: _bool = False, check_errors: _bool = 
     """Return (LD, pivots, info); info counts from 1 to the first zero pivot, or is 0."""
 def ldl_solve(LD: Tensor, pivots: Tensor, B: Tensor, *, hermitian: _bool = False, out: Any = None) -> Tensor:
     """Return X with A X = B, A given by what `ldl_factor` returns. No derivative, as in PyTorch."""
-def lstsq(A: Tensor, B: Tensor, rcond: Any = None, *, driver: _str | None = None) -> _types.linalg_lstsq:
+def lstsq(A: Tensor, B: Tensor, rcond: Any = None, *, driver: _str | None = None, out: Any = None) -> _types.linalg_lstsq:
     """Return the X of least norm that minimises the distance of A X and B."""
 def lu(A: Tensor, *, pivot: _bool = True, out: Any = None) -> _types.linalg_lu:
     """Return (P, L, U): a permutation, a lower-triangular factor with ones, an upper-triangular one."""
@@ -61,7 +61,7 @@ def matrix_norm(A: Tensor, ord: Any = 'fro', dim: Any = ..., keepdim: _bool = Fa
     """Return a norm of the matrices in two dims."""
 def matrix_power(A: Tensor, n: _int, *, out: Any = None) -> Tensor:
     """Return the n-th power of square matrices; a negative n inverts first."""
-def matrix_rank(A: Tensor, *, atol: Any = None, rtol: Any = None, hermitian: _bool = False) -> Tensor:
+def matrix_rank(A: Tensor, *, atol: Any = None, rtol: Any = None, hermitian: _bool = False, out: Any = None) -> Tensor:
     """Return how many singular values are above max(atol, rtol * largest)."""
 def multi_dot(tensors: Sequence[Tensor], *, out: Any = None) -> Tensor:
     """Return the product of two or more matrices, multiplied in the cheapest order."""
@@ -69,9 +69,9 @@ def norm(A: Tensor, ord: Any = None, dim: Any = None, keepdim: _bool = False, *,
     """Return a vector norm (one dim, or no `ord`) or a matrix norm (two dims)."""
 def pinv(A: Tensor, *, atol: Any = None, rtol: Any = None, hermitian: _bool = False, out: Any = None) -> Tensor:
     """Return the Moore-Penrose inverse; singular values below max(atol, rtol * largest) count as 0."""
-def qr(A: Tensor, mode: _str = 'reduced') -> _types.qr:
+def qr(A: Tensor, mode: _str = 'reduced', *, out: Any = None) -> _types.qr:
     """Return Q with orthonormal columns and upper-triangular R with Q R = A."""
-def slogdet(A: Tensor) -> _types.slogdet:
+def slogdet(A: Tensor, *, out: Any = None) -> _types.slogdet:
     """Return the sign and the logarithm of the absolute value of determinants."""
 def solve(A: Tensor, B: Tensor, *, left: _bool = True, out: Any = None) -> Tensor:
     """Return X with A X = B (or X A = B with left=False); B may be a vector per matrix."""
@@ -79,7 +79,7 @@ def solve_ex(A: Tensor, B: Tensor, *, left: _bool = True, check_errors: _bool = 
     """Return X with A X = B, and an int32 `info` per matrix: 0, or where U has its first zero."""
 def solve_triangular(A: Tensor, B: Tensor, *, upper: _bool, left: _bool = True, unitriangular: _bool = False, out: Any = None) -> Tensor:
     """Return X with A X = B (X A = B with left=False); only the given triangle of A is read."""
-def svd(A: Tensor, full_matrices: _bool = True, *, driver: _str | None = None) -> _types.svd:
+def svd(A: Tensor, full_matrices: _bool = True, *, driver: _str | None = None, out: Any = None) -> _types.svd:
     """Return U, the singular values S (descending) and Vh with U diag(S) Vh = A."""
 def svdvals(A: Tensor, *, driver: _str | None = None, out: Any = None) -> Tensor:
     """Return the singular values, in descending order."""

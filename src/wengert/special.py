@@ -1,8 +1,8 @@
 """Special functions under PyTorch's name for them: `torch.special`.
 
 >>> import wengert as torch
->>> torch.special.entr(torch.tensor([0., 1.]))
-tensor([0., 0.])
+>>> torch.special.expit(torch.tensor([0.]))
+tensor([0.5000])
 """
 
 from __future__ import annotations

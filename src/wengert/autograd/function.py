@@ -46,6 +46,7 @@ class FunctionCtx:
     _saved_seen = False
     _recorded = False  # a backward is running that is itself recorded
     _kept: Any = None  # what forward computed from its inputs and kept: see function_kept
+    _below: list = []  # the edges of the inputs under their wrappers
     _input_specs: Any = ()
     _output_specs: Any = ()
 

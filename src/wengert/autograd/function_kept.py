@@ -36,12 +36,16 @@ _OWN = frozenset(  # attributes of a ctx that are not the user's
 class Watch(state.Mode):
     """Follows the inputs of one forward: which memory holds values that were computed from them?"""
 
-    def __init__(self, args: tuple) -> None:
+    def __init__(self, args: tuple, results: Any = ()) -> None:
         self.thread = threading.get_ident()
         self.memory: dict[int, tuple[Any, frozenset[int]]] = {}  # by id; keeps the arrays alive
         self.left: frozenset[int] = _NONE  # inputs that were handed to NumPy
         for k, a in enumerate(args):
             self._mark(a, frozenset((k,)))
+        for r in (
+            results if isinstance(results, tuple) else (results,)
+        ):  # known before forward has run
+            self._mark(r, frozenset(range(len(args))))
 
     def call(self, op: Any, args: tuple, params: tuple) -> Any:
         result = self.forward(op, args, params)
@@ -194,20 +198,46 @@ def _message(name: str, where: Any, shown: str) -> str:
     )
 
 
+def edges_below(args: tuple) -> list:
+    """Return the edges of the inputs under their wrappers, by depth; none for plain tensors."""
+    found: list[tuple] = []
+    tensors: list[Any] = [a if isinstance(a, Tensor) else None for a in args]
+    while True:
+        levels = [t.level for t in tensors if t is not None and not t._spec.plain]
+        if not levels:
+            return found
+        top = max(levels)
+        tensors = [t.value if getattr(t, "level", None) == top else t for t in tensors]
+        found.append(tuple([None if t is None else t._edge for t in tensors]))
+
+
 def _hang(t: Any, node: Node, where: Any, origin: frozenset[int]) -> Any:
-    """Return a kept tensor over the edges of the inputs behind it, if any of them has one."""
-    if not isinstance(t, Tensor) or t._edge is not None:
+    """Return a kept tensor over the edges of the inputs behind it, at each level that has some."""
+    if not isinstance(t, Tensor):
         return t
-    lost = _lost(node, where, origin, f"a {str(t.dtype)[6:]} tensor of shape {list(t.shape)}")
-    return t if lost is None else t._share(lost)
+    shown = f"a {str(t.dtype)[6:]} tensor of shape {list(t.shape)}"
+    return _over([node.edges, *node.rest._below], t, (node, where, origin, shown))
 
 
-def _lost(node: Node, where: Any, origin: frozenset[int], shown: str) -> Node | None:
-    edges = tuple([e for k, e in enumerate(node.edges) if k in origin and e is not None])
-    if not edges:
+def _over(depths: list, t: Any, what: tuple) -> Any:
+    if not isinstance(t, Tensor) or t._edge is not None or not depths:
+        return t
+    lost = _lost(depths[0], *what)
+    hung: Any = t if lost is None else t._share(lost)
+    if not t._spec.plain:  # what a wrapper stands for has a history of its own
+        value, note = _over(depths[1:], hung.value, what), _over(depths[1:], hung.note, what)
+        if value is not hung.value or note is not hung.note:
+            hung = hung._share(hung._edge)
+            hung.value, hung.note = value, note
+    return hung
+
+
+def _lost(edges: tuple, node: Node, where: Any, origin: frozenset[int], shown: str) -> Node | None:
+    led = tuple([e for k, e in enumerate(edges) if k in origin and e is not None])
+    if not led:
         return None
     n = new(Node)
-    n.op, n.edges = Lost(node.rest._forward_cls, where, shown), edges
+    n.op, n.edges = Lost(node.rest._forward_cls, where, shown), led
     n.seq, n.hooks = state.tick(), None
     return n
 
@@ -251,7 +281,11 @@ def recorded(ctx: Any, node: Node) -> Iterator[None]:
 def passed(r: Any, node: Node) -> Any:
     """Return a gradient with an edge more, where it may have been computed with kept NumPy arrays."""
     origin = node.rest._kept.get(_ARRAYS)
-    lost = None if origin is None or not isinstance(r, Tensor) else _lost(node, _ARRAYS, origin, "")
+    lost = (
+        None
+        if origin is None or not isinstance(r, Tensor)
+        else _lost(node.edges, node, _ARRAYS, origin, "")
+    )
     if lost is None:
         return r
     n = new(Node)

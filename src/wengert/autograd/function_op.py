@@ -12,7 +12,7 @@ from ..core import engine, errors, inplace, state
 from ..core.node import LEAF, Node, Parts, Spent, port
 from ..core.op import TENSORS, fit
 from ..core.tensor import Tensor, attach, extra_of, storage_of, wrap
-from .function_kept import Watch, passed, recorded
+from .function_kept import Watch, edges_below, passed, recorded
 
 new = object.__new__
 
@@ -251,8 +251,8 @@ def _record(op: FunctionOp, args: tuple, result: Any = _RUN) -> tuple[Any, Any]:
     ctx.needs_input_grad = needs = tuple([e is not None for e in edges])
     before = state.set_grad_enabled(False)
     watch: Any = None
-    if result is _RUN and before and not cls._watched and True in needs:
-        watch = Watch(args)
+    if before and not cls._watched and True in needs:
+        watch = Watch(args, () if result is _RUN else result)
         state.push_mode(watch)
     try:
         if cls._splits_context():
@@ -282,7 +282,7 @@ def _record(op: FunctionOp, args: tuple, result: Any = _RUN) -> tuple[Any, Any]:
         ctx._input_specs = [None if t is None else t._spec for t in tensors]
     placed = [_placed(cls, ctx, n, r, k, results, tensors) for k, r in enumerate(results)]
     if n is not None:
-        _note_kept(cls, ctx, watch, len(args))
+        _note_kept(cls, ctx, watch, args)
         ctx._output_specs = [r._spec if isinstance(r, Tensor) else None for r in placed]
         if ctx.to_save:
             n.out = tuple([saved(t, placed) for t in ctx.to_save])
@@ -291,9 +291,9 @@ def _record(op: FunctionOp, args: tuple, result: Any = _RUN) -> tuple[Any, Any]:
     return (placed[0] if one else tuple(placed)), ctx
 
 
-def _note_kept(cls: Any, ctx: Any, watch: Any, count: int) -> None:
+def _note_kept(cls: Any, ctx: Any, watch: Any, args: tuple) -> None:
     """Tell the ctx what is known of its kept tensors, from this call or from the first one like it."""
-    key = count, len(ctx.to_save)
+    key = len(args), len(ctx.to_save)
     if watch is not None:
         cls._kept_by_call[key] = watch.kept(ctx)
         cls._watched = True
@@ -301,7 +301,7 @@ def _note_kept(cls: Any, ctx: Any, watch: Any, count: int) -> None:
     if kept is None:
         cls._watched = False  # another way through forward: look at the next call
     elif kept:
-        ctx._kept = kept
+        ctx._kept, ctx._below = kept, edges_below(args)
 
 
 def _is_in(t: Any, tensors: Any) -> bool:

@@ -415,10 +415,11 @@ def gradgradcheck(
             if not t.requires_grad:
                 raise ValueError("gradgradcheck: every grad_output must have requires_grad=True")
     count = len(cotangents)
+    where = [k for k, t in enumerate(inputs) if isinstance(t, Tensor) and t.requires_grad]
 
     def slope(*args: Any) -> tuple[Tensor, ...]:
         point, v = args[: len(args) - count], args[len(args) - count :]
-        wanted = tuple(t for t in point if isinstance(t, Tensor) and t.requires_grad)
+        wanted = tuple(point[k].requires_grad_() for k in where)  # duals come without
         outputs = _differentiable(func(*point))
         found = grad(outputs, wanted, v, create_graph=True, allow_unused=True)
         return tuple(g for g in found if g is not None)

@@ -169,10 +169,7 @@ def push_all(check: Any, tangents: Sequence[Tensor | None]) -> list[np.ndarray]:
     args = list(check.inputs)
     with forward_ad.dual_level():
         for k, t, tangent in zip(check.where, check.points, tangents, strict=True):
-            value = t.detach()
-            if tangent is not None:
-                value = forward_ad.make_dual(value, tangent)
-            args[k] = value.requires_grad_()  # forward over reverse asks for its gradient
+            args[k] = t.detach() if tangent is None else forward_ad.make_dual(t.detach(), tangent)
         result = check.func(*args)
         results = result if isinstance(result, tuple | list) else (result,)
         floats = [r for r in results if r.dtype.is_floating_point or r.dtype.is_complex]

@@ -6,6 +6,7 @@ Which of the tensors a backward run reaches is found when the first of their hoo
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
@@ -87,7 +88,8 @@ class _Last:
     """Hooks that collect gradients; the last one that a run reaches calls `fn`."""
 
     def __init__(self, fn: Callable[[list], None], edges: list[Any]) -> None:
-        self.fn, self.edges = fn, edges
+        # weakly: the hooks are kept by these very nodes
+        self.fn, self.edges = fn, [weakref.ref(e) for e in edges]
 
     def of(self, k: int) -> Callable[[Tensor], None]:
         """Return the hook of the k-th tensor."""
@@ -97,7 +99,8 @@ class _Last:
             if run is None:  # a run that had begun before the registration
                 return
             if self not in run.notes:
-                missing = sum([run.reaches(e) for e in self.edges])
+                edges = [ref() for ref in self.edges]
+                missing = sum([e is not None and run.reaches(e) for e in edges])
                 run.notes[self] = [missing, [None] * len(self.edges)]
             note = run.notes[self]
             note[0] -= 1

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..core.tensor import Tensor
+from ..late import named
+
 _backends: list[type] = []
 
 
@@ -26,22 +29,17 @@ def register() -> None:
 class _Methods:
     """What einops asks of a backend, by public functions: all of it is recorded."""
 
-    def __init__(self) -> None:
-        import wengert
-
-        self.lib: Any = wengert
-
     def is_appropriate_type(self, tensor: Any) -> bool:
-        return isinstance(tensor, self.lib.Tensor)
+        return isinstance(tensor, Tensor)
 
     def from_numpy(self, x: Any) -> Any:
-        return self.lib.from_numpy(x)
+        return named("torch", "from_numpy")(x)
 
     def to_numpy(self, x: Any) -> Any:
         return x.detach().numpy()
 
     def arange(self, start: int, stop: int) -> Any:
-        return self.lib.arange(start, stop)
+        return named("torch", "arange")(start, stop)
 
     def reduce(self, x: Any, operation: str, reduced_axes: Any) -> Any:
         axes = tuple(reduced_axes)
@@ -61,7 +59,7 @@ class _Methods:
         return x.permute(tuple(axes))
 
     def stack_on_zeroth_dimension(self, tensors: list) -> Any:
-        return self.lib.stack(tensors)
+        return named("torch", "stack")(tensors)
 
     def add_axis(self, x: Any, new_position: int) -> Any:
         return x.unsqueeze(new_position)
@@ -77,13 +75,13 @@ class _Methods:
         return x.repeat(tuple(repeats))
 
     def concat(self, tensors: list, axis: int) -> Any:
-        return self.lib.cat(tensors, dim=axis)
+        return named("torch", "cat")(tensors, dim=axis)
 
     def is_float_type(self, x: Any) -> bool:
         return bool(x.dtype.is_floating_point)
 
     def einsum(self, pattern: str, *x: Any) -> Any:
-        return self.lib.einsum(pattern, *x)
+        return named("torch", "einsum")(pattern, *x)
 
 
 register()

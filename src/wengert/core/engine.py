@@ -16,7 +16,7 @@ import numpy as np
 
 from . import hooks, state
 from .inplace import check_saved, check_writable
-from .node import LEAF, PORT, Node, Parts, Spent
+from .node import LEAF, PORT, Node, Parts, Poison, Spent
 from .op import ARRAYS, TENSORS, fit
 from .spec import Spec
 from .tensor import Tensor, attach, storage_of, wrap
@@ -249,6 +249,8 @@ def _on_the_way(roots: list[Node], want: set[Node]) -> set[Node]:
                 stack.append(e)
     needed: set[Node] = set()
     for n in sorted(visited, key=_sequence):
+        if n.op.__class__ is Poison:  # where it leads nobody knows: it must say so
+            needed.add(n)
         for e in n.edges:
             if e is not None and (e in want or e in needed):
                 needed.add(n)

@@ -15,6 +15,7 @@ from .inplace import _check_history, adopt, caller, check_result, write
 from .op import TENSORS
 from .state import tick
 from .tensor import Storage, Tensor, attach, storage_of
+from .views import changes_kind
 
 
 def given(old: Tensor, new: Tensor) -> Tensor:
@@ -94,6 +95,21 @@ def write_wrapped(
     return t
 
 
+def _placed(tangent: Tensor, spec: Any, chain: tuple) -> Tensor:
+    """Return a tangent at the place of a view among zeros.
+
+    `unreplay` moves cotangents, which are unconjugated; between real and complex numbers that shows.
+    """
+    if not changes_kind(chain):
+        return TENSORS.unreplay(tangent, spec, chain)  # type: ignore[no-any-return]
+    placed: Tensor = TENSORS.unreplay(_conjugate(tangent), spec, chain)
+    return _conjugate(placed)
+
+
+def _conjugate(t: Tensor) -> Tensor:
+    return TENSORS.conj(t) if t._spec.dtype.is_complex else t
+
+
 def _pass_on(t: Any, note: Any, storage: Storage) -> None:
     """Give a dual its new tangent, and its base and that base's other views theirs."""
     base = t if t._ext.base is None else t._ext.base
@@ -102,7 +118,7 @@ def _pass_on(t: Any, note: Any, storage: Storage) -> None:
     else:
         whole = TENSORS.zeros_like(base.value) if base.note is None else base.note
         whole = TENSORS.cut(whole, t._ext.chain)
-        base.note = whole if note is None else whole + TENSORS.unreplay(note, base._spec, t._ext.chain)
+        base.note = whole if note is None else whole + _placed(note, base._spec, t._ext.chain)
     for ref in storage.views or ():
         v = ref()
         if v is None or v._ext.base is not base:

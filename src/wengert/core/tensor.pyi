@@ -740,7 +740,7 @@ class Tensor:
     def is_set_to(self, tensor: Tensor) -> _bool:
         """Return True if both have the same memory, offset, shape and strides."""
     def is_shared(self) -> _bool:
-        """Return False: the memory belongs to this process alone."""
+        """Return True if forked processes share the memory; see `share_memory_`."""
     def is_signed(self) -> _bool:
         """Return True if the dtype has negative numbers."""
     @property
@@ -866,7 +866,7 @@ class Tensor:
     def lt_(self, other: Any) -> Tensor:
         """In-place form of `lt`: write the result into this tensor and return it."""
     def lu(self, pivot: _bool = True, get_infos: _bool = False, out: Any = None) -> _types.linalg_lu:
-        """Return (LU, pivots), and infos if asked for; deprecated by PyTorch for `linalg.lu_factor`."""
+        """Return (LU, pivots), and infos if asked for; warns: `linalg.lu_factor` is its new name."""
     def lu_solve(self, LU_data: Tensor, LU_pivots: Tensor) -> Tensor:
         """Return X with A X = b, A given by its LU factors; see `linalg.lu_solve`."""
     @property

@@ -88,7 +88,7 @@ def _viewed(array: Any, chain: tuple, *, copy: bool) -> tuple[Any, Any]:
     return array, follow(array, chain)
 
 
-def _changes_kind(chain: tuple) -> bool:
+def changes_kind(chain: tuple) -> bool:
     """True if real numbers are seen in a complex base, or the other way round."""
     return any(op.name in ("view_as_real", "view_as_complex") for op, _, _ in chain)
 
@@ -102,7 +102,7 @@ def _replay_kernel(x: Any, chain: tuple) -> Any:
 
 
 def _unreplay_kernel(g: Any, spec: Any, chain: tuple) -> Any:
-    changes = _changes_kind(chain)
+    changes = changes_kind(chain)
     wide = g.dtype.kind == "c" or spec.np.kind != "c"
     out = np.zeros(spec.shape, g.dtype if wide and not changes else spec.np)
     out, view = _viewed(out, chain, copy=False)
@@ -150,7 +150,7 @@ def _slice(xp: Any, g: Any, chain: tuple) -> Any:
 
     Cotangents are unconjugated, so that real numbers lie in complex ones as in the conjugates.
     """
-    if not _changes_kind(chain):
+    if not changes_kind(chain):
         return xp.replay(g, chain)
     g = xp.replay(xp.conj(g) if xp.is_complex(g) else g, chain)
     return xp.conj(g) if xp.is_complex(g) else g

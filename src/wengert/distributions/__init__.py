@@ -15,14 +15,12 @@ from __future__ import annotations
 import sys
 import types
 
-from . import constraints as constraints, kl as kl, transforms as transforms, utils as utils
 from . import (
     bounded,
-    categorical as _categorical,
+    categorical,
     composition,
-    constraint_registry as constraint_registry,
     counts,
-    distribution as _distribution,
+    distribution,
     gamma_family,
     location_scale,
     matrix,
@@ -30,6 +28,88 @@ from . import (
     relaxed,
     transformed,
 )
+from . import (
+    constraint_registry as constraint_registry,
+)
+from . import (
+    constraints as constraints,
+)
+from . import (
+    kl as kl,
+)
+from . import (
+    transforms as transforms,
+)
+from . import (
+    utils as utils,
+)
+from .bounded import ContinuousBernoulli, GeneralizedPareto, VonMises
+from .categorical import (
+    Categorical,
+    Multinomial,
+    OneHotCategorical,
+    OneHotCategoricalStraightThrough,
+)
+from .composition import Independent, MixtureSameFamily, TransformedDistribution
+from .constraint_registry import biject_to, transform_to
+from .counts import Bernoulli, Binomial, Geometric, NegativeBinomial, Poisson
+from .distribution import Distribution, ExponentialFamily
+from .gamma_family import Beta, Chi2, Dirichlet, Exponential, FisherSnedecor, Gamma
+from .kl import kl_divergence, register_kl
+from .location_scale import Cauchy, Laplace, Normal, StudentT, Uniform
+from .matrix import LKJCholesky, Wishart
+from .multivariate import LowRankMultivariateNormal, MultivariateNormal
+from .relaxed import RelaxedBernoulli, RelaxedOneHotCategorical
+from .transformed import (
+    Gumbel,
+    HalfCauchy,
+    HalfNormal,
+    InverseGamma,
+    Kumaraswamy,
+    LogisticNormal,
+    LogNormal,
+    Pareto,
+    Weibull,
+)
+from .transforms import (
+    AbsTransform,
+    AffineTransform,
+    CatTransform,
+    ComposeTransform,
+    CorrCholeskyTransform,
+    CumulativeDistributionTransform,
+    ExpTransform,
+    IndependentTransform,
+    LowerCholeskyTransform,
+    PositiveDefiniteTransform,
+    PowerTransform,
+    ReshapeTransform,
+    SigmoidTransform,
+    SoftmaxTransform,
+    SoftplusTransform,
+    StackTransform,
+    StickBreakingTransform,
+    TanhTransform,
+    Transform,
+    identity_transform,
+)
+
+__all__ = [
+    "AbsTransform", "AffineTransform", "Bernoulli", "Beta", "Binomial", "CatTransform",
+    "Categorical", "Cauchy", "Chi2", "ComposeTransform", "ContinuousBernoulli",
+    "CorrCholeskyTransform", "CumulativeDistributionTransform", "Dirichlet", "Distribution",
+    "ExpTransform", "Exponential", "ExponentialFamily", "FisherSnedecor", "Gamma",
+    "GeneralizedPareto", "Geometric", "Gumbel", "HalfCauchy", "HalfNormal", "Independent",
+    "IndependentTransform", "InverseGamma", "Kumaraswamy", "LKJCholesky", "Laplace", "LogNormal",
+    "LogisticNormal", "LowRankMultivariateNormal", "LowerCholeskyTransform", "MixtureSameFamily",
+    "Multinomial", "MultivariateNormal", "NegativeBinomial", "Normal", "OneHotCategorical",
+    "OneHotCategoricalStraightThrough", "Pareto", "Poisson", "PositiveDefiniteTransform",
+    "PowerTransform", "RelaxedBernoulli", "RelaxedOneHotCategorical", "ReshapeTransform",
+    "SigmoidTransform", "SoftmaxTransform", "SoftplusTransform", "StackTransform",
+    "StickBreakingTransform", "StudentT", "TanhTransform", "Transform", "TransformedDistribution",
+    "Uniform", "VonMises", "Weibull", "Wishart", "biject_to", "identity_transform",
+    "kl_divergence", "register_kl", "transform_to",
+]  # fmt: skip
 
 # PyTorch's modules, which scripts import families from: module -> where it is here, and its names
 _MODULES = {
@@ -40,7 +120,7 @@ _MODULES = {
     "chi2": (gamma_family, "Chi2"),
     "continuous_bernoulli": (bounded, "ContinuousBernoulli"),
     "dirichlet": (gamma_family, "Dirichlet"),
-    "exp_family": (_distribution, "ExponentialFamily"),
+    "exp_family": (distribution, "ExponentialFamily"),
     "exponential": (gamma_family, "Exponential"),
     "fishersnedecor": (gamma_family, "FisherSnedecor"),
     "gamma": (gamma_family, "Gamma"),
@@ -58,11 +138,11 @@ _MODULES = {
     "logistic_normal": (transformed, "LogisticNormal"),
     "lowrank_multivariate_normal": (multivariate, "LowRankMultivariateNormal"),
     "mixture_same_family": (composition, "MixtureSameFamily"),
-    "multinomial": (_categorical, "Multinomial"),
+    "multinomial": (categorical, "Multinomial"),
     "multivariate_normal": (multivariate, "MultivariateNormal _batch_mahalanobis _batch_mv"),
     "negative_binomial": (counts, "NegativeBinomial"),
     "normal": (location_scale, "Normal"),
-    "one_hot_categorical": (_categorical, "OneHotCategorical OneHotCategoricalStraightThrough"),
+    "one_hot_categorical": (categorical, "OneHotCategorical OneHotCategoricalStraightThrough"),
     "pareto": (transformed, "Pareto"),
     "poisson": (counts, "Poisson"),
     "relaxed_bernoulli": (relaxed, "RelaxedBernoulli LogitRelaxedBernoulli"),
@@ -73,31 +153,16 @@ _MODULES = {
     "von_mises": (bounded, "VonMises"),
     "weibull": (transformed, "Weibull"),
     "wishart": (matrix, "Wishart"),
-}  # fmt: skip
-
-from .constraint_registry import biject_to as biject_to, transform_to as transform_to  # noqa: E402
-from .kl import kl_divergence as kl_divergence, register_kl as register_kl  # noqa: E402
-
-_hidden = {"LogitRelaxedBernoulli", "ExpRelaxedCategorical"}
-__all__ = sorted({
-    "biject_to", "transform_to", "kl_divergence", "register_kl",
-    *transforms.__all__,
-    *(n for m in (bounded, _categorical, composition, counts, _distribution, gamma_family,
-                  location_scale, matrix, multivariate, relaxed, transformed) for n in m.__all__),
-} - _hidden)  # fmt: skip  # noqa: PLE0605
+}
 
 
 def _open(name: str, home: types.ModuleType, names: str) -> types.ModuleType:
     """Make PyTorch's module of a family, so that it can be imported from."""
     module = types.ModuleType(f"{__name__}.{name}", home.__doc__)
-    for n in names.split():
-        setattr(module, n, getattr(home, n))
-    module.__all__ = [n for n in names.split() if n[0] != "_"]  # type: ignore[attr-defined]
+    vars(module).update({n: getattr(home, n) for n in names.split()})
+    vars(module)["__all__"] = [n for n in names.split() if n[0] != "_"]
     sys.modules[module.__name__] = module
     return module
 
 
-for _module in (bounded, _categorical, composition, counts, _distribution, gamma_family, location_scale,
-                matrix, multivariate, relaxed, transformed, transforms):  # fmt: skip
-    globals().update({n: getattr(_module, n) for n in _module.__all__ if n in __all__})
-globals().update({name: _open(name, *what) for name, what in _MODULES.items()})
+globals().update({_name: _open(_name, *_what) for _name, _what in _MODULES.items()})

@@ -12,7 +12,7 @@ from ..core.tensor import Tensor
 from . import constraints
 from .counts import Odds, _cross_entropy
 from .distribution import ExponentialFamily, Family
-from .utils import broadcast_all, clamp_probs, lazy_property, logits_to_probs
+from .utils import broadcast_all, clamp_probs, lazy_property, logits_to_probs, plain
 
 __all__ = ["ContinuousBernoulli", "GeneralizedPareto", "VonMises"]
 
@@ -21,7 +21,7 @@ class ContinuousBernoulli(Odds, ExponentialFamily):
     """The density on [0, 1] in proportion to probs**x (1 - probs)**(1 - x).
 
     (Loaiza-Ganem and Cunningham, "The continuous Bernoulli", 2019.) Between the `lims`, where the
-    closed forms cancel, Taylor series around 1/2 are used. ValueError for probs outside [0, 1].
+    closed forms cancel, Taylor series around 1/2 are used. Probabilities are moved inside (0, 1).
 
     >>> import wengert as torch
     >>> torch.distributions.ContinuousBernoulli(0.5).mean
@@ -31,16 +31,20 @@ class ContinuousBernoulli(Odds, ExponentialFamily):
     support = constraints.unit_interval
     parameters = {"probs": 0, "logits": 0}
     has_rsample = True
-    _mean_carrier_measure = 0  # type: ignore[assignment]
+    _mean_carrier_measure = 0
 
     def __init__(
         self, probs: Any = None, logits: Any = None, lims: tuple[float, float] = (0.499, 0.501),
         validate_args: bool | None = None,
     ) -> None:  # fmt: skip
         self._lims = lims
+        if probs is not None:
+            (probs,) = broadcast_all(probs)
+            # before they are moved inside (0, 1); as in PyTorch only where a check is asked for
+            if validate_args and plain(probs) and not constraints.unit_interval.check(probs).all():
+                raise ValueError("The parameter probs has invalid values")
+            probs = clamp_probs(probs)
         self._take_odds(probs, logits, validate_args)
-        if logits is None:
-            self.probs = clamp_probs(self.probs)
 
     def _expand_more(self, new: Any, shape: Size) -> None:
         super()._expand_more(new, shape)
@@ -87,7 +91,7 @@ class ContinuousBernoulli(Odds, ExponentialFamily):
         far = p * (p - 1.0) / (1.0 - 2.0 * p).pow(2) + 1.0 / self._log_odds(p).pow(2)
         return torch.where(self._apart(), far, 1.0 / 12.0 - (1.0 / 15.0 - 128.0 / 945.0 * x) * x)
 
-    def rsample(self, sample_shape: Any = Size()) -> Tensor:
+    def rsample(self, sample_shape: Any = ()) -> Tensor:
         """Return quantiles of uniforms."""
         shape = tuple(self._extended_shape(sample_shape))
         return self.icdf(torch.rand(shape, dtype=self.probs.dtype))
@@ -154,7 +158,11 @@ class VonMises(Family):
         """concentration (cos(value - loc) - 1) - log(2 pi exp(-concentration) I0(concentration))."""
         self._check(value)
         k = self.concentration
-        return k * (torch.cos(value - self.loc) - 1) - math.log(2 * math.pi) - torch.special.i0e(k).log()
+        return (
+            k * (torch.cos(value - self.loc) - 1)
+            - math.log(2 * math.pi)
+            - torch.special.i0e(k).log()
+        )
 
     @lazy_property
     def _proposal_r(self) -> Tensor:
@@ -163,7 +171,7 @@ class VonMises(Family):
         rho = (tau - (2 * tau).sqrt()) / (2 * k)
         return torch.where(k < 1e-5, 1 / k + k, (1 + rho**2) / (2 * rho))
 
-    def sample(self, sample_shape: Any = Size()) -> Tensor:
+    def sample(self, sample_shape: Any = ()) -> Tensor:
         """Return draws; all places are drawn again until each has been accepted once."""
         shape = self._extended_shape(sample_shape)
         with torch.no_grad():
@@ -192,7 +200,7 @@ class VonMises(Family):
         return self.loc
 
     @lazy_property
-    def variance(self) -> Tensor:  # type: ignore[override]
+    def variance(self) -> Tensor:
         """1 - I1 / I0, the circular variance."""
         k = self.concentration
         return 1 - torch.special.i1e(k) / torch.special.i0e(k)
@@ -237,7 +245,7 @@ class GeneralizedPareto(Family):
     def _z(self, value: Tensor) -> Tensor:
         return (value - self.loc) / self.scale
 
-    def rsample(self, sample_shape: Any = Size()) -> Tensor:
+    def rsample(self, sample_shape: Any = ()) -> Tensor:
         """Return quantiles of uniforms."""
         shape = tuple(self._extended_shape(sample_shape))
         return self.icdf(torch.rand(shape, dtype=self.loc.dtype))

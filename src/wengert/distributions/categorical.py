@@ -92,7 +92,7 @@ class Categorical(Family):
         """nan: indices are no quantities."""
         return self._none()
 
-    def sample(self, sample_shape: Any = Size()) -> Tensor:
+    def sample(self, sample_shape: Any = ()) -> Tensor:
         """Return indices (int64)."""
         shape = Size(sample_shape)
         with torch.no_grad():
@@ -182,10 +182,10 @@ class OneHotCategorical(_OfCategorical):
         return self.probs * (1 - self.probs)
 
     def _hot(self, index: Tensor) -> Tensor:
-        count = self._categorical._num_events
-        return torch.nn.functional.one_hot(index, count).to(self.probs.dtype)
+        places = torch.arange(self._categorical._num_events)
+        return (index.unsqueeze(-1) == places).to(self.probs.dtype)
 
-    def sample(self, sample_shape: Any = Size()) -> Tensor:
+    def sample(self, sample_shape: Any = ()) -> Tensor:
         """Return draws."""
         with torch.no_grad():
             return self._hot(self._categorical.sample(sample_shape))
@@ -219,7 +219,7 @@ class OneHotCategoricalStraightThrough(OneHotCategorical):
 
     has_rsample = True
 
-    def rsample(self, sample_shape: Any = Size()) -> Tensor:
+    def rsample(self, sample_shape: Any = ()) -> Tensor:
         """Return draws plus probs less their value."""
         drawn = self.sample(sample_shape)
         probs = self._categorical.probs
@@ -273,7 +273,7 @@ class Multinomial(_OfCategorical):
         """total_count probs (1 - probs)."""
         return self.total_count * self.probs * (1 - self.probs)
 
-    def sample(self, sample_shape: Any = Size()) -> Tensor:
+    def sample(self, sample_shape: Any = ()) -> Tensor:
         """Return counts."""
         shape = Size(sample_shape)
         with torch.no_grad():

@@ -51,7 +51,9 @@ class Independent(Distribution):
         """Return the distribution with its batch shape broadcast to `batch_shape`."""
         new = self._get_checked_instance(Independent, _instance)
         shape = Size(batch_shape)
-        new.base_dist = self.base_dist.expand((*shape, *self.event_shape[: self.reinterpreted_batch_ndims]))
+        new.base_dist = self.base_dist.expand(
+            (*shape, *self.event_shape[: self.reinterpreted_batch_ndims])
+        )
         new.reinterpreted_batch_ndims = self.reinterpreted_batch_ndims
         return self._expanded(new, shape)
 
@@ -87,11 +89,11 @@ class Independent(Distribution):
         """That of the base."""
         return self.base_dist.variance
 
-    def sample(self, sample_shape: Any = Size()) -> Tensor:
+    def sample(self, sample_shape: Any = ()) -> Tensor:
         """Return draws of the base."""
         return self.base_dist.sample(sample_shape)
 
-    def rsample(self, sample_shape: Any = Size()) -> Tensor:
+    def rsample(self, sample_shape: Any = ()) -> Tensor:
         """Return draws of the base that carry gradients."""
         return self.base_dist.rsample(sample_shape)
 
@@ -155,7 +157,9 @@ class TransformedDistribution(Distribution):
             base_distribution = Independent(base_distribution, extra)
         self.base_dist = base_distribution
         # the transform's event dims, or the base's where those are more, changed by the transform
-        event_dim = max(whole.codomain.event_dim, base_event + whole.codomain.event_dim - whole.domain.event_dim)
+        event_dim = max(
+            whole.codomain.event_dim, base_event + whole.codomain.event_dim - whole.domain.event_dim
+        )
         cut = len(shape) - event_dim
         super().__init__(shape[:cut], shape[cut:], validate_args=validate_args)
 
@@ -189,12 +193,12 @@ class TransformedDistribution(Distribution):
             x = transform(x)
         return x
 
-    def sample(self, sample_shape: Any = Size()) -> Tensor:
+    def sample(self, sample_shape: Any = ()) -> Tensor:
         """Return transformed draws of the base, without gradients."""
         with torch.no_grad():
             return self._pushed(self.base_dist.sample(sample_shape))
 
-    def rsample(self, sample_shape: Any = Size()) -> Tensor:
+    def rsample(self, sample_shape: Any = ()) -> Tensor:
         """Return transformed draws of the base that carry gradients."""
         return self._pushed(self.base_dist.rsample(sample_shape))
 
@@ -255,18 +259,18 @@ class MixtureSameFamily(Distribution):
     ) -> None:  # fmt: skip
         if not isinstance(mixture_distribution, Categorical):
             raise ValueError(
-                " The Mixture distribution needs to be an instance of torch.distributions.Categorical"
+                " The Mixture distribution needs to be an  instance of torch.distributions.Categorical"
             )
         if not isinstance(component_distribution, Distribution):
             raise ValueError(
-                "The Component distribution need to be an instance of torch.distributions.Distribution"
+                "The Component distribution needs to be an instance of torch.distributions.Distribution"
             )
         weights, parts = mixture_distribution.batch_shape, component_distribution.batch_shape[:-1]
         for a, b in zip(reversed(weights), reversed(parts), strict=False):
             if a != 1 and b != 1 and a != b:
                 raise ValueError(
                     f"`mixture_distribution.batch_shape` ({weights}) is not compatible with "
-                    f"`component_distribution.batch_shape`({component_distribution.batch_shape})"
+                    f"`component_distribution.batch_shape`({parts})"
                 )
         count = component_distribution.batch_shape[-1]
         if mixture_distribution.logits.shape[-1] != count:
@@ -279,13 +283,17 @@ class MixtureSameFamily(Distribution):
         self._num_component = count
         event = component_distribution.event_shape
         self._event_ndims = len(event)
-        super().__init__(component_distribution.batch_shape[:-1], event, validate_args=validate_args)
+        super().__init__(
+            component_distribution.batch_shape[:-1], event, validate_args=validate_args
+        )
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
         """Return the distribution with its batch shape broadcast to `batch_shape`."""
         new = self._get_checked_instance(MixtureSameFamily, _instance)
         shape = Size(batch_shape)
-        new._component_distribution = self._component_distribution.expand((*shape, self._num_component))
+        new._component_distribution = self._component_distribution.expand(
+            (*shape, self._num_component)
+        )
         new._mixture_distribution = self._mixture_distribution.expand(shape)
         new._num_component, new._event_ndims = self._num_component, self._event_ndims
         return self._expanded(new, shape)
@@ -323,7 +331,9 @@ class MixtureSameFamily(Distribution):
         """The weighted mean of the variances plus the variance of the means."""
         means = self._component_distribution.mean
         apart = means - self.mean.unsqueeze(-1 - self._event_ndims)
-        return self._weighted(self._component_distribution.variance) + self._weighted(apart.pow(2.0))
+        return self._weighted(self._component_distribution.variance) + self._weighted(
+            apart.pow(2.0)
+        )
 
     def _padded(self, x: Tensor) -> Tensor:
         return x.unsqueeze(-1 - self._event_ndims)
@@ -339,7 +349,7 @@ class MixtureSameFamily(Distribution):
         parts = self._component_distribution.log_prob(self._padded(value))
         return torch.logsumexp(parts + torch.log_softmax(self._mixture_distribution.logits, -1), -1)
 
-    def sample(self, sample_shape: Any = Size()) -> Tensor:
+    def sample(self, sample_shape: Any = ()) -> Tensor:
         """Draw components by their weights, and a value from each."""
         shape = Size(sample_shape)
         with torch.no_grad():

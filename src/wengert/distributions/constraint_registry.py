@@ -78,7 +78,9 @@ def _between(constraint: Any) -> Any:
 
 def _fill(registry: ConstraintRegistry) -> None:
     def independent(c: Any) -> Any:
-        return transforms.IndependentTransform(registry(c.base_constraint), c.reinterpreted_batch_ndims)
+        return transforms.IndependentTransform(
+            registry(c.base_constraint), c.reinterpreted_batch_ndims
+        )
 
     def cat(c: Any) -> Any:
         return transforms.CatTransform([registry(part) for part in c.cseq], c.dim, c.lengths)
@@ -88,11 +90,11 @@ def _fill(registry: ConstraintRegistry) -> None:
 
     registry.register(constraints.real, lambda c: transforms.identity_transform)
     registry.register(constraints.independent, independent)
-    for several in (constraints.greater_than, constraints.greater_than_eq):
-        registry.register(several, _from_above)
+    registry.register(constraints.greater_than, _from_above)
+    registry.register(constraints.greater_than_eq, _from_above)
     registry.register(constraints.less_than, _from_below)
-    for several in (constraints.interval, constraints.half_open_interval):
-        registry.register(several, _between)
+    registry.register(constraints.interval, _between)
+    registry.register(constraints.half_open_interval, _between)
     registry.register(constraints.corr_cholesky, lambda c: transforms.CorrCholeskyTransform())
     registry.register(constraints.cat, cat)
     registry.register(constraints.stack, stack)

@@ -46,7 +46,9 @@ class Constraint:
 class _Dependent(Constraint):
     """A set that depends on other parameters."""
 
-    def __init__(self, *, is_discrete: Any = NotImplemented, event_dim: Any = NotImplemented) -> None:
+    def __init__(
+        self, *, is_discrete: Any = NotImplemented, event_dim: Any = NotImplemented
+    ) -> None:
         self._is_discrete, self._event_dim = is_discrete, event_dim
         super().__init__()
 
@@ -64,7 +66,9 @@ class _Dependent(Constraint):
             raise NotImplementedError(".event_dim cannot be determined statically")
         return self._event_dim
 
-    def __call__(self, *, is_discrete: Any = NotImplemented, event_dim: Any = NotImplemented) -> _Dependent:
+    def __call__(
+        self, *, is_discrete: Any = NotImplemented, event_dim: Any = NotImplemented
+    ) -> _Dependent:
         return _Dependent(
             is_discrete=self._is_discrete if is_discrete is NotImplemented else is_discrete,
             event_dim=self._event_dim if event_dim is NotImplemented else event_dim,
@@ -96,7 +100,11 @@ class _DependentProperty(property, _Dependent):
     """
 
     def __init__(
-        self, fn: Callable | None = None, *, is_discrete: Any = NotImplemented, event_dim: Any = NotImplemented
+        self,
+        fn: Callable | None = None,
+        *,
+        is_discrete: Any = NotImplemented,
+        event_dim: Any = NotImplemented,
     ) -> None:
         property.__init__(self, fn)
         self._is_discrete, self._event_dim = is_discrete, event_dim
@@ -213,7 +221,7 @@ class _IntegerGreaterThan(_Bounded):
 
 class _Real(Constraint):
     def check(self, value: Tensor) -> Tensor:
-        return value == value  # noqa: PLR0124 (not nan)
+        return value == value  # not nan
 
 
 class _GreaterThan(_Bounded):
@@ -297,7 +305,9 @@ class _CorrCholesky(_Matrices):
 
 class _Square(_Matrices):
     def check(self, value: Tensor) -> Tensor:
-        return torch.full(tuple(value.shape[:-2]), value.shape[-2] == value.shape[-1], dtype=torch.bool)
+        return torch.full(
+            tuple(value.shape[:-2]), value.shape[-2] == value.shape[-1], dtype=torch.bool
+        )
 
 
 class _Symmetric(_Square):
@@ -334,7 +344,9 @@ class _Pieces(Constraint):
 class _Cat(_Pieces):
     """Slices of given lengths, each in a set of its own."""
 
-    def __init__(self, cseq: Sequence[Constraint], dim: int = 0, lengths: Sequence[int] | None = None) -> None:
+    def __init__(
+        self, cseq: Sequence[Constraint], dim: int = 0, lengths: Sequence[int] | None = None
+    ) -> None:
         super().__init__(cseq, dim)
         self.lengths = [1] * len(self.cseq) if lengths is None else list(lengths)
 

@@ -79,7 +79,7 @@ class Bernoulli(Odds, ExponentialFamily):
     support = constraints.boolean
     parameters = {"probs": 0, "logits": 0}
     has_enumerate_support = True
-    _mean_carrier_measure = 0  # type: ignore[assignment]
+    _mean_carrier_measure = 0
 
     def __init__(
         self, probs: Any = None, logits: Any = None, validate_args: bool | None = None
@@ -94,14 +94,16 @@ class Bernoulli(Odds, ExponentialFamily):
     @property
     def mode(self) -> Tensor:
         """The likelier value; nan where both are."""
-        return torch.where(self.probs == 0.5, float("nan"), (self.probs >= 0.5).to(self.probs.dtype))
+        return torch.where(
+            self.probs == 0.5, float("nan"), (self.probs >= 0.5).to(self.probs.dtype)
+        )
 
     @property
     def variance(self) -> Tensor:
         """probs (1 - probs)."""
         return self.probs * (1 - self.probs)
 
-    def sample(self, sample_shape: Any = Size()) -> Tensor:
+    def sample(self, sample_shape: Any = ()) -> Tensor:
         """Return draws."""
         with torch.no_grad():
             return torch.bernoulli(self.probs.expand(self._extended_shape(sample_shape)))
@@ -174,7 +176,7 @@ class Geometric(Odds):
         """(1 / probs - 1) / probs."""
         return (1.0 / self.probs - 1.0) / self.probs
 
-    def sample(self, sample_shape: Any = Size()) -> Tensor:
+    def sample(self, sample_shape: Any = ()) -> Tensor:
         """Return floor(log(u) / log(1 - probs)) of uniforms u."""
         shape = tuple(self._extended_shape(sample_shape))
         tiny = torch.finfo(self.probs.dtype).tiny
@@ -242,7 +244,7 @@ class Binomial(Odds):
         """total_count probs (1 - probs)."""
         return self.total_count * self.probs * (1 - self.probs)
 
-    def sample(self, sample_shape: Any = Size()) -> Tensor:
+    def sample(self, sample_shape: Any = ()) -> Tensor:
         """Return draws."""
         shape = self._extended_shape(sample_shape)
         with torch.no_grad():
@@ -315,9 +317,11 @@ class NegativeBinomial(Odds):
 
     @lazy_property
     def _gamma(self) -> Gamma:
-        return Gamma(concentration=self.total_count, rate=torch.exp(-self.logits), validate_args=False)
+        return Gamma(
+            concentration=self.total_count, rate=torch.exp(-self.logits), validate_args=False
+        )
 
-    def sample(self, sample_shape: Any = Size()) -> Tensor:
+    def sample(self, sample_shape: Any = ()) -> Tensor:
         """Return Poisson numbers of gamma-distributed rates."""
         with torch.no_grad():
             return torch.poisson(self._gamma.sample(sample_shape))
@@ -362,7 +366,7 @@ class Poisson(Family, ExponentialFamily):
         """rate."""
         return self.rate
 
-    def sample(self, sample_shape: Any = Size()) -> Tensor:
+    def sample(self, sample_shape: Any = ()) -> Tensor:
         """Return draws."""
         with torch.no_grad():
             return torch.poisson(self.rate.expand(self._extended_shape(sample_shape)))

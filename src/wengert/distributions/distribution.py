@@ -44,7 +44,7 @@ class Distribution:
         Distribution._validate_args = value
 
     def __init__(
-        self, batch_shape: Any = Size(), event_shape: Any = Size(), validate_args: bool | None = None
+        self, batch_shape: Any = (), event_shape: Any = (), validate_args: bool | None = None
     ) -> None:
         self._batch_shape, self._event_shape = Size(batch_shape), Size(event_shape)
         if validate_args is not None:
@@ -65,7 +65,9 @@ class Distribution:
         for name, constraint in wanted.items():
             if constraints.is_dependent(constraint):
                 continue
-            if name not in self.__dict__ and isinstance(getattr(type(self), name, None), lazy_property):
+            if name not in self.__dict__ and isinstance(
+                getattr(type(self), name, None), lazy_property
+            ):
                 continue
             value = getattr(self, name)
             if plain(value) and not constraint.check(value).all():
@@ -121,11 +123,11 @@ class Distribution:
         """Return the distribution with its batch shape broadcast to `batch_shape`."""
         raise NotImplementedError
 
-    def rsample(self, sample_shape: Any = Size()) -> Tensor:
+    def rsample(self, sample_shape: Any = ()) -> Tensor:
         """Return draws of shape sample_shape + batch_shape + event_shape that carry gradients."""
         raise NotImplementedError
 
-    def sample(self, sample_shape: Any = Size()) -> Tensor:
+    def sample(self, sample_shape: Any = ()) -> Tensor:
         """Return draws of shape sample_shape + batch_shape + event_shape, without gradients."""
         with torch.no_grad():
             return self.rsample(sample_shape)
@@ -133,7 +135,9 @@ class Distribution:
     def sample_n(self, n: int) -> Tensor:
         """Return n draws; `sample((n,))` is the newer name."""
         warnings.warn(
-            "sample_n will be deprecated. Use .sample((n,)) instead", UserWarning, stacklevel=2
+            "`sample_n(n)` will be deprecated. Use `sample((n,))` instead",
+            UserWarning,
+            stacklevel=2,
         )
         return self.sample(Size((n,)))
 
@@ -162,7 +166,7 @@ class Distribution:
         return torch.exp(self.entropy())
 
     # ------------------------------------------------------------- helpers
-    def _extended_shape(self, sample_shape: Any = Size()) -> Size:
+    def _extended_shape(self, sample_shape: Any = ()) -> Size:
         return Size((*Size(sample_shape), *self._batch_shape, *self._event_shape))
 
     def _check(self, value: Any) -> None:
@@ -173,7 +177,9 @@ class Distribution:
         if not isinstance(value, Tensor):
             raise ValueError("The value argument to log_prob must be a Tensor")
         event_dims = len(self._event_shape)
-        if event_dims and tuple(value.shape[value.dim() - event_dims :]) != tuple(self._event_shape):
+        if event_dims and tuple(value.shape[value.dim() - event_dims :]) != tuple(
+            self._event_shape
+        ):
             raise ValueError(
                 "The right-most size of value must match event_shape: "
                 f"{value.shape} vs {self._event_shape}."
@@ -284,7 +290,9 @@ class ExponentialFamily(Distribution):
     def entropy(self) -> Tensor:
         """Return F(eta) - <eta, F'(eta)> less the mean of k(x)."""
         with torch.enable_grad():
-            etas = [p if p.requires_grad else p.detach().requires_grad_() for p in self._natural_params]
+            etas = [
+                p if p.requires_grad else p.detach().requires_grad_() for p in self._natural_params
+            ]
             normalizer = self._log_normalizer(*etas)
             slopes = torch.autograd.grad(normalizer.sum(), etas, create_graph=True)
         result = normalizer - self._mean_carrier_measure

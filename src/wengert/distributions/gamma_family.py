@@ -9,6 +9,7 @@ import wengert as torch
 
 from ..core.size import Size
 from ..core.tensor import Tensor
+from ..ops.sampling import sample_dirichlet, standard_gamma
 from . import constraints
 from .distribution import Distribution, ExponentialFamily, Family
 from .utils import all_numbers, broadcast_all
@@ -28,7 +29,7 @@ class Exponential(Family, ExponentialFamily):
     support = constraints.nonnegative
     parameters = {"rate": 0}
     has_rsample = True
-    _mean_carrier_measure = 0  # type: ignore[assignment]
+    _mean_carrier_measure = 0
     rate: Tensor
 
     def __init__(self, rate: Any, validate_args: bool | None = None) -> None:
@@ -54,9 +55,12 @@ class Exponential(Family, ExponentialFamily):
         """1 / rate**2."""
         return self.rate.pow(-2)
 
-    def rsample(self, sample_shape: Any = Size()) -> Tensor:
+    def rsample(self, sample_shape: Any = ()) -> Tensor:
         """Return a standard exponential number over the rate."""
-        return self.rate.new_empty(tuple(self._extended_shape(sample_shape))).exponential_() / self.rate
+        return (
+            self.rate.new_empty(tuple(self._extended_shape(sample_shape))).exponential_()
+            / self.rate
+        )
 
     def log_prob(self, value: Tensor) -> Tensor:
         """log(rate) - rate value."""
@@ -98,7 +102,7 @@ class Gamma(Family, ExponentialFamily):
     support = constraints.nonnegative
     parameters = {"concentration": 0, "rate": 0}
     has_rsample = True
-    _mean_carrier_measure = 0  # type: ignore[assignment]
+    _mean_carrier_measure = 0
     concentration: Tensor
     rate: Tensor
 
@@ -120,10 +124,10 @@ class Gamma(Family, ExponentialFamily):
         """concentration / rate**2."""
         return self.concentration / self.rate.pow(2)
 
-    def rsample(self, sample_shape: Any = Size()) -> Tensor:
+    def rsample(self, sample_shape: Any = ()) -> Tensor:
         """Return standard gamma numbers over the rate, none below the least normal number."""
         shape = self._extended_shape(sample_shape)
-        value = torch._standard_gamma(self.concentration.expand(shape)) / self.rate.expand(shape)
+        value = standard_gamma(self.concentration.expand(shape)) / self.rate.expand(shape)
         return value.clamp(min=torch.finfo(value.dtype).tiny)
 
     def log_prob(self, value: Tensor) -> Tensor:
@@ -215,9 +219,9 @@ class Dirichlet(Family, ExponentialFamily):
         total = self.concentration.sum(-1, True)
         return self.concentration * (total - self.concentration) / (total.pow(2) * (total + 1))
 
-    def rsample(self, sample_shape: Any = Size()) -> Tensor:
+    def rsample(self, sample_shape: Any = ()) -> Tensor:
         """Return draws that carry gradients (implicit reparameterisation)."""
-        return torch._sample_dirichlet(self.concentration.expand(self._extended_shape(sample_shape)))
+        return sample_dirichlet(self.concentration.expand(self._extended_shape(sample_shape)))
 
     def log_prob(self, value: Tensor) -> Tensor:
         """sum((c - 1) log(value)) + lgamma(sum(c)) - sum(lgamma(c))."""
@@ -251,7 +255,10 @@ class Beta(ExponentialFamily):
     tensor(0.2500)
     """
 
-    arg_constraints = {"concentration1": constraints.positive, "concentration0": constraints.positive}
+    arg_constraints = {
+        "concentration1": constraints.positive,
+        "concentration0": constraints.positive,
+    }
     support = constraints.unit_interval
     has_rsample = True
 
@@ -294,7 +301,7 @@ class Beta(ExponentialFamily):
         total = self.concentration1 + self.concentration0
         return self.concentration1 * self.concentration0 / (total.pow(2) * (total + 1))
 
-    def rsample(self, sample_shape: Any = Size()) -> Tensor:
+    def rsample(self, sample_shape: Any = ()) -> Tensor:
         """Return the first component of Dirichlet draws."""
         return self._dirichlet.rsample(sample_shape).select(-1, 0)
 
@@ -359,7 +366,7 @@ class FisherSnedecor(Family):
         inside = 2 * self.df2.pow(2) * (self.df1 + self.df2 - 2) / below
         return torch.where(self.df2 > 4, inside, math.nan)
 
-    def rsample(self, sample_shape: Any = Size()) -> Tensor:
+    def rsample(self, sample_shape: Any = ()) -> Tensor:
         """Return the ratio of two gamma numbers."""
         shape = self._extended_shape(sample_shape)
         x1 = self._gamma1.rsample(sample_shape).view(shape)

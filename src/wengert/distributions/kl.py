@@ -114,7 +114,9 @@ def _bernoulli(p: Any, q: Any) -> Tensor:
 @register_kl(Binomial, Binomial)
 def _binomial(p: Any, q: Any) -> Tensor:
     if (p.total_count < q.total_count).any():
-        raise NotImplementedError("KL between Binomials where q.total_count > p.total_count is not implemented")
+        raise NotImplementedError(
+            "KL between Binomials where q.total_count > p.total_count is not implemented"
+        )
     kl = p.total_count * (p.probs * (p.logits - q.logits) + (-p.probs).log1p() - (-q.probs).log1p())
     return torch.where(p.total_count > q.total_count, math.inf, kl)
 
@@ -254,7 +256,9 @@ def _mean_log(p: Any) -> Tensor:
         return -p.rate.log() - euler_constant
     if isinstance(p, Pareto):
         return p.scale.log() + p.alpha.reciprocal()
-    return (torch.xlogy(p.high, p.high) - torch.xlogy(p.low, p.low)) / (p.high - p.low) - 1  # Uniform
+    return (torch.xlogy(p.high, p.high) - torch.xlogy(p.low, p.low)) / (
+        p.high - p.low
+    ) - 1  # Uniform
 
 
 def _to_normal(p: Any, q: Any) -> Tensor:
@@ -346,7 +350,9 @@ _BEYOND: dict[type, list[type]] = {  # p -> those q whose support p leaves
 
 def _infinite(p: Any, q: Any) -> Tensor:
     some = p.mean
-    return torch.full(tuple(torch.broadcast_shapes(p.batch_shape, q.batch_shape)), math.inf, dtype=some.dtype)
+    return torch.full(
+        tuple(torch.broadcast_shapes(p.batch_shape, q.batch_shape)), math.inf, dtype=some.dtype
+    )
 
 
 def _ends(d: Any) -> tuple[Any, Any]:
@@ -409,7 +415,9 @@ def _normal_vectors(p: Any, q: Any) -> Tensor:
 def _solved(lower: Tensor, right: Tensor) -> Tensor:
     batch = torch.broadcast_shapes(tuple(lower.shape[:-2]), tuple(right.shape[:-2]))
     right = right.expand((*batch, *right.shape[-2:]))
-    return torch.linalg.solve_triangular(lower.expand((*batch, *lower.shape[-2:])), right, upper=False)
+    return torch.linalg.solve_triangular(
+        lower.expand((*batch, *lower.shape[-2:])), right, upper=False
+    )
 
 
 def _log_det(d: Any) -> Tensor:

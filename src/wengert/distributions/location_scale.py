@@ -11,7 +11,7 @@ from ..core.size import Size
 from ..core.tensor import Tensor
 from . import constraints
 from .distribution import Distribution, ExponentialFamily, Family
-from .utils import broadcast_all, standard_normal
+from .utils import broadcast_all, standard_normal, unfilled
 
 __all__ = ["Cauchy", "Laplace", "Normal", "StudentT", "Uniform"]
 
@@ -55,7 +55,7 @@ class Normal(_LocationScale, ExponentialFamily):
     """
 
     parameters = {"loc": 0, "scale": 0}
-    _mean_carrier_measure = 0  # type: ignore[assignment]
+    _mean_carrier_measure = 0
 
     def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None) -> None:
         super().__init__(loc, scale, validate_args)
@@ -70,13 +70,13 @@ class Normal(_LocationScale, ExponentialFamily):
         """scale**2."""
         return self.scale.pow(2)
 
-    def sample(self, sample_shape: Any = Size()) -> Tensor:
+    def sample(self, sample_shape: Any = ()) -> Tensor:
         """Return draws without gradients."""
         shape = self._extended_shape(sample_shape)
         with torch.no_grad():
             return torch.normal(self.loc.expand(shape), self.scale.expand(shape))
 
-    def rsample(self, sample_shape: Any = Size()) -> Tensor:
+    def rsample(self, sample_shape: Any = ()) -> Tensor:
         """Return loc + scale * z."""
         return self.loc + standard_normal(self.loc, self._extended_shape(sample_shape)) * self.scale
 
@@ -130,10 +130,10 @@ class Laplace(_LocationScale):
         """sqrt(2) scale."""
         return _ROOT2 * self.scale
 
-    def rsample(self, sample_shape: Any = Size()) -> Tensor:
+    def rsample(self, sample_shape: Any = ()) -> Tensor:
         """Return loc - scale sign(u) log(1 - |u|) for u uniform on (-1, 1)."""
         eps = torch.finfo(self.loc.dtype).eps
-        u = self.loc.new_empty(tuple(self._extended_shape(sample_shape))).uniform_(eps - 1, 1)
+        u = unfilled(self._extended_shape(sample_shape), self.loc, self.scale).uniform_(eps - 1, 1)
         return self.loc - self.scale * u.sign() * torch.log1p(-u.abs())
 
     def log_prob(self, value: Tensor) -> Tensor:
@@ -180,9 +180,9 @@ class Cauchy(_LocationScale):
         """inf."""
         return torch.full_like(self.loc, math.inf)
 
-    def rsample(self, sample_shape: Any = Size()) -> Tensor:
+    def rsample(self, sample_shape: Any = ()) -> Tensor:
         """Return loc + scale * z, z standard Cauchy."""
-        z = self.loc.new_empty(tuple(self._extended_shape(sample_shape))).cauchy_()
+        z = unfilled(self._extended_shape(sample_shape), self.loc, self.scale).cauchy_()
         return self.loc + z * self.scale
 
     def log_prob(self, value: Tensor) -> Tensor:
@@ -241,7 +241,7 @@ class StudentT(_LocationScale):
         spread = torch.where(self.df > 2, self.scale.pow(2) * self.df / (self.df - 2), math.inf)
         return torch.where(self.df > 1, spread, math.nan)
 
-    def rsample(self, sample_shape: Any = Size()) -> Tensor:
+    def rsample(self, sample_shape: Any = ()) -> Tensor:
         """Return loc + scale z / sqrt(q / df), z normal and q chi-squared."""
         z = standard_normal(self.df, self._extended_shape(sample_shape))
         return self.loc + self.scale * (z * torch.rsqrt(self._chi2.rsample(sample_shape) / self.df))
@@ -310,7 +310,7 @@ class Uniform(Family):
         """(high - low)**2 / 12."""
         return (self.high - self.low).pow(2) / 12
 
-    def rsample(self, sample_shape: Any = Size()) -> Tensor:
+    def rsample(self, sample_shape: Any = ()) -> Tensor:
         """Return low + u (high - low)."""
         u = torch.rand(tuple(self._extended_shape(sample_shape)), dtype=self.low.dtype)
         return self.low + u * (self.high - self.low)

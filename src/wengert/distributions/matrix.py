@@ -33,7 +33,7 @@ class Wishart(_OfScaleTril, ExponentialFamily):
 
     support = constraints.positive_definite
     has_rsample = True
-    _mean_carrier_measure = 0  # type: ignore[assignment]
+    _mean_carrier_measure = 0
 
     @property
     def arg_constraints(self) -> dict[str, Any]:
@@ -50,7 +50,10 @@ class Wishart(_OfScaleTril, ExponentialFamily):
         scale_tril: Any = None, validate_args: bool | None = None,
     ) -> None:  # fmt: skip
         name, matrix = chosen_matrix(
-            covariance_matrix, precision_matrix, scale_tril, "with optional leading batch dimensions"
+            covariance_matrix,
+            precision_matrix,
+            scale_tril,
+            "with optional leading batch dimensions",
         )
         if not isinstance(df, Tensor):
             df = torch.tensor(df, dtype=matrix.dtype)
@@ -112,7 +115,9 @@ class Wishart(_OfScaleTril, ExponentialFamily):
 
     def _bartlett_sampling(self, sample_shape: Any) -> Tensor:
         n = self._event_shape[-1]
-        diag = self._dist_chi2.rsample(sample_shape).clamp(min=torch.finfo(self.df.dtype).tiny).sqrt()
+        diag = (
+            self._dist_chi2.rsample(sample_shape).clamp(min=torch.finfo(self.df.dtype).tiny).sqrt()
+        )
         below = torch.randn((*sample_shape, *self._batch_shape, n * (n - 1) // 2), dtype=diag.dtype)
         factor = diag.diag_embed()
         if n > 1:
@@ -120,7 +125,7 @@ class Wishart(_OfScaleTril, ExponentialFamily):
         lower = self._unbroadcasted_scale_tril @ factor
         return lower @ lower.mT
 
-    def rsample(self, sample_shape: Any = Size(), max_try_correction: int | None = None) -> Tensor:
+    def rsample(self, sample_shape: Any = (), max_try_correction: int | None = None) -> Tensor:
         """Return L A A^T L^T with Bartlett's random factor A.
 
         A draw that is singular to rounding is replaced, up to max_try_correction times.
@@ -132,12 +137,18 @@ class Wishart(_OfScaleTril, ExponentialFamily):
             return sample
         singular = torch.logical_not(self.support.check(sample))
         if self._batch_shape:
-            singular = singular.any(-1) if len(self._batch_shape) == 1 else singular.flatten(len(shape)).any(-1)
+            singular = (
+                singular.any(-1)
+                if len(self._batch_shape) == 1
+                else singular.flatten(len(shape)).any(-1)
+            )
         if singular.any():
             warnings.warn("Singular sample detected.", stacklevel=2)
             for _ in range(tries):
                 again = self._bartlett_sampling(shape)
-                where = singular.reshape(tuple(singular.shape) + (1,) * (again.dim() - singular.dim()))
+                where = singular.reshape(
+                    tuple(singular.shape) + (1,) * (again.dim() - singular.dim())
+                )
                 sample = torch.where(where, again, sample)
                 good = self.support.check(sample)
                 singular = torch.logical_not(good.reshape((*shape, -1)).all(-1))
@@ -172,7 +183,9 @@ class Wishart(_OfScaleTril, ExponentialFamily):
         x, y = natural_params
         n = self._event_shape[-1]
         half = y + (n + 1) / 2
-        return half * (n * math.log(2.0) - torch.linalg.slogdet(-2 * x).logabsdet) + torch.mvlgamma(half, p=n)
+        return half * (n * math.log(2.0) - torch.linalg.slogdet(-2 * x).logabsdet) + torch.mvlgamma(
+            half, p=n
+        )
 
 
 class LKJCholesky(Distribution):
@@ -190,7 +203,9 @@ class LKJCholesky(Distribution):
     arg_constraints = {"concentration": constraints.positive}
     support = constraints.corr_cholesky
 
-    def __init__(self, dim: int, concentration: Any = 1.0, validate_args: bool | None = None) -> None:
+    def __init__(
+        self, dim: int, concentration: Any = 1.0, validate_args: bool | None = None
+    ) -> None:
         if dim < 2:
             raise ValueError(
                 f"Expected dim to be an integer greater than or equal to 2. Found dim={dim}."
@@ -214,7 +229,7 @@ class LKJCholesky(Distribution):
         new._beta = self._beta.expand((*shape, self.dim))
         return self._expanded(new, shape)
 
-    def sample(self, sample_shape: Any = Size()) -> Tensor:
+    def sample(self, sample_shape: Any = ()) -> Tensor:
         """Return factors: random directions of beta-distributed lengths, row by row."""
         shape = tuple(self._extended_shape(sample_shape))
         with torch.no_grad():

@@ -135,7 +135,10 @@ class MultivariateNormal(_OfScaleTril):
         if loc.dim() < 1:
             raise ValueError("loc must be at least one-dimensional.")
         name, matrix = chosen_matrix(
-            covariance_matrix, precision_matrix, scale_tril, "with optional leading batch dimensions"
+            covariance_matrix,
+            precision_matrix,
+            scale_tril,
+            "with optional leading batch dimensions",
         )
         batch = torch.broadcast_shapes(tuple(matrix.shape[:-2]), tuple(loc.shape[:-1]))
         self.loc = loc.expand((*batch, -1))
@@ -168,7 +171,7 @@ class MultivariateNormal(_OfScaleTril):
         squares = self._unbroadcasted_scale_tril.pow(2).sum(-1)
         return squares.expand((*self._batch_shape, *self._event_shape))
 
-    def rsample(self, sample_shape: Any = Size()) -> Tensor:
+    def rsample(self, sample_shape: Any = ()) -> Tensor:
         """Return loc + L z."""
         z = standard_normal(self.loc, self._extended_shape(sample_shape))
         return self.loc + _batch_mv(self._unbroadcasted_scale_tril, z)
@@ -266,7 +269,7 @@ class LowRankMultivariateNormal(Distribution):
         return self.loc
 
     @lazy_property
-    def variance(self) -> Tensor:  # type: ignore[override]
+    def variance(self) -> Tensor:
         """The diagonal of the covariance matrix."""
         squares = self._unbroadcasted_cov_factor.pow(2).sum(-1) + self._unbroadcasted_cov_diag
         return squares.expand((*self._batch_shape, *self._event_shape))
@@ -293,11 +296,13 @@ class LowRankMultivariateNormal(Distribution):
     @lazy_property
     def precision_matrix(self) -> Tensor:
         """diag(1 / D) - A^T A, A = C^-1 W^T D^-1 with the Cholesky factor C of I + W^T D^-1 W."""
-        a = torch.linalg.solve_triangular(self._capacitance_tril, self._factor_over_diag(), upper=False)
+        a = torch.linalg.solve_triangular(
+            self._capacitance_tril, self._factor_over_diag(), upper=False
+        )
         diag = torch.diag_embed(self._unbroadcasted_cov_diag.reciprocal())
         return self._over_batch(diag - torch.matmul(a.mT, a))
 
-    def rsample(self, sample_shape: Any = Size()) -> Tensor:
+    def rsample(self, sample_shape: Any = ()) -> Tensor:
         """Return loc + W z + sqrt(D) z'."""
         shape = self._extended_shape(sample_shape)
         z = standard_normal(self.loc, (*shape[:-1], self.cov_factor.shape[-1]))

@@ -16,7 +16,12 @@ from .transformed import OfBase
 from .transforms import ExpTransform, SigmoidTransform
 from .utils import broadcast_all, clamp_probs
 
-__all__ = ["ExpRelaxedCategorical", "LogitRelaxedBernoulli", "RelaxedBernoulli", "RelaxedOneHotCategorical"]
+__all__ = [
+    "ExpRelaxedCategorical",
+    "LogitRelaxedBernoulli",
+    "RelaxedBernoulli",
+    "RelaxedOneHotCategorical",
+]
 
 
 class LogitRelaxedBernoulli(Odds):
@@ -43,7 +48,7 @@ class LogitRelaxedBernoulli(Odds):
         super()._expand_more(new, shape)
         new.temperature = self.temperature
 
-    def rsample(self, sample_shape: Any = Size()) -> Tensor:
+    def rsample(self, sample_shape: Any = ()) -> Tensor:
         """Return log odds of a uniform plus logits, over the temperature."""
         shape = self._extended_shape(sample_shape)
         probs = clamp_probs(self.probs.expand(shape))
@@ -139,7 +144,7 @@ class ExpRelaxedCategorical(Distribution):
         """The probabilities."""
         return self._categorical.probs
 
-    def rsample(self, sample_shape: Any = Size()) -> Tensor:
+    def rsample(self, sample_shape: Any = ()) -> Tensor:
         """Return log_softmax((logits + Gumbel noise) / temperature)."""
         shape = tuple(self._extended_shape(sample_shape))
         u = clamp_probs(torch.rand(shape, dtype=self.logits.dtype))

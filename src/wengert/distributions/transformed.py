@@ -163,7 +163,9 @@ class HalfNormal(_Half):
     arg_constraints = {"scale": constraints.positive}
 
     def __init__(self, scale: Any, validate_args: bool | None = None) -> None:
-        super().__init__(Normal(0, scale, validate_args=False), AbsTransform(), validate_args=validate_args)
+        super().__init__(
+            Normal(0, scale, validate_args=False), AbsTransform(), validate_args=validate_args
+        )
 
     @property
     def mean(self) -> Tensor:
@@ -187,7 +189,9 @@ class HalfCauchy(_Half):
     arg_constraints = {"scale": constraints.positive}
 
     def __init__(self, scale: Any, validate_args: bool | None = None) -> None:
-        super().__init__(Cauchy(0, scale, validate_args=False), AbsTransform(), validate_args=validate_args)
+        super().__init__(
+            Cauchy(0, scale, validate_args=False), AbsTransform(), validate_args=validate_args
+        )
 
     @property
     def mean(self) -> Tensor:
@@ -436,7 +440,10 @@ class Kumaraswamy(_Rebuilt):
     tensor(0.5000)
     """
 
-    arg_constraints = {"concentration1": constraints.positive, "concentration0": constraints.positive}
+    arg_constraints = {
+        "concentration1": constraints.positive,
+        "concentration0": constraints.positive,
+    }
     support = constraints.unit_interval
     has_rsample = True
     parameters = ("concentration1", "concentration0")

@@ -1,20 +1,35 @@
 """Invertible maps with the logarithm of their derivative: what changes of variables are made of.
 
-The elementwise ones are in transforms_scalar.py, those of vectors and matrices in
-transforms_vector.py, those made of others in transforms_made.py; all have their public name here.
+The base is in transforms_base.py, maps of single numbers in transforms_scalar.py, those of vectors
+and matrices in transforms_vector.py, those made of others in transforms_made.py.
 """
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Sequence
-from typing import Any
-
-import wengert as torch
-
-from ..core.tensor import Tensor
-from . import constraints
-from .utils import sum_rightmost
+from .transforms_base import ComposeTransform, Transform, identity_transform
+from .transforms_made import (
+    CatTransform,
+    CumulativeDistributionTransform,
+    IndependentTransform,
+    ReshapeTransform,
+    StackTransform,
+)
+from .transforms_scalar import (
+    AbsTransform,
+    AffineTransform,
+    ExpTransform,
+    PowerTransform,
+    SigmoidTransform,
+    SoftplusTransform,
+    TanhTransform,
+)
+from .transforms_vector import (
+    CorrCholeskyTransform,
+    LowerCholeskyTransform,
+    PositiveDefiniteTransform,
+    SoftmaxTransform,
+    StickBreakingTransform,
+)
 
 __all__ = [
     "AbsTransform", "AffineTransform", "CatTransform", "ComposeTransform", "CorrCholeskyTransform",
@@ -23,310 +38,3 @@ __all__ = [
     "SigmoidTransform", "SoftmaxTransform", "SoftplusTransform", "StackTransform",
     "StickBreakingTransform", "TanhTransform", "Transform", "identity_transform",
 ]  # fmt: skip
-
-
-class Transform:
-    """A map from a `domain` to a `codomain`; `inv` is its inverse.
-
-    A subclass says `domain`, `codomain`, `bijective`, `_call`, `_inverse` and
-    `log_abs_det_jacobian`. With `cache_size=1` the last pair (x, y) is remembered, so that inverting
-    a value just made is free and exact. ValueError for other cache sizes.
-
-    >>> import wengert as torch
-    >>> t = torch.distributions.ExpTransform()
-    >>> t.inv(t(torch.tensor(2.0)))
-    tensor(2.)
-    """
-
-    bijective = False
-    domain: Any
-    codomain: Any
-
-    def __init__(self, cache_size: int = 0) -> None:
-        if cache_size not in (0, 1):
-            raise ValueError("cache_size must be 0 or 1")
-        self._cache_size = cache_size
-        self._inv: Any = None
-        self._cached_x_y: tuple[Any, Any] = (None, None)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_inv": None}
-
-    @property
-    def event_dim(self) -> int:
-        """The number of dims of an event, where domain and codomain agree (else ValueError)."""
-        if self.domain.event_dim == self.codomain.event_dim:
-            return self.domain.event_dim
-        raise ValueError("Please use either .domain.event_dim or .codomain.event_dim")
-
-    @property
-    def inv(self) -> Transform:
-        """The inverse, itself a transform."""
-        found = None if self._inv is None else self._inv()
-        if found is None:
-            found = _InverseTransform(self)
-            self._inv = weakref.ref(found)
-        return found
-
-    @property
-    def sign(self) -> Any:
-        """1 where the transform rises, -1 where it falls (NotImplementedError where it does neither)."""
-        raise NotImplementedError
-
-    def with_cache(self, cache_size: int = 1) -> Any:
-        """Return the transform with this cache size."""
-        if self._cache_size == cache_size:
-            return self
-        if type(self).__init__ is Transform.__init__:
-            return type(self)(cache_size=cache_size)
-        raise NotImplementedError(f"{type(self)}.with_cache is not implemented")
-
-    def __eq__(self, other: object) -> bool:
-        return self is other
-
-    def __ne__(self, other: object) -> bool:
-        return not self == other
-
-    __hash__ = object.__hash__
-
-    def __call__(self, x: Any) -> Any:
-        if self._cache_size == 0:
-            return self._call(x)
-        x_old, y_old = self._cached_x_y
-        if x is x_old:
-            return y_old
-        y = self._call(x)
-        self._cached_x_y = x, y
-        return y
-
-    def _inv_call(self, y: Any) -> Any:
-        if self._cache_size == 0:
-            return self._inverse(y)
-        x_old, y_old = self._cached_x_y
-        if y is y_old:
-            return x_old
-        x = self._inverse(y)
-        self._cached_x_y = x, y
-        return x
-
-    def _call(self, x: Any) -> Any:
-        raise NotImplementedError
-
-    def _inverse(self, y: Any) -> Any:
-        raise NotImplementedError
-
-    def log_abs_det_jacobian(self, x: Any, y: Any) -> Any:
-        """Return log |det dy/dx| for x and y = self(x)."""
-        raise NotImplementedError
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}()"
-
-    def forward_shape(self, shape: Sequence[int]) -> Any:
-        """Return the shape of what is made of a tensor of this shape."""
-        return shape
-
-    def inverse_shape(self, shape: Sequence[int]) -> Any:
-        """Return the shape of what this shape is made of."""
-        return shape
-
-
-class _InverseTransform(Transform):
-    """The inverse of a transform, whose cache it shares."""
-
-    def __init__(self, transform: Transform) -> None:
-        super().__init__(cache_size=transform._cache_size)
-        self._inv: Transform = transform
-
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__
-
-    @constraints.dependent_property(is_discrete=False)
-    def domain(self) -> Any:  # type: ignore[override]
-        return self._inv.codomain
-
-    @constraints.dependent_property(is_discrete=False)
-    def codomain(self) -> Any:  # type: ignore[override]
-        return self._inv.domain
-
-    @property
-    def bijective(self) -> bool:  # type: ignore[override]
-        return self._inv.bijective
-
-    @property
-    def sign(self) -> Any:
-        return self._inv.sign
-
-    @property
-    def inv(self) -> Transform:
-        return self._inv
-
-    def with_cache(self, cache_size: int = 1) -> Any:
-        return self.inv.with_cache(cache_size).inv
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _InverseTransform) and self._inv == other._inv
-
-    __hash__ = object.__hash__
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._inv!r})"
-
-    def __call__(self, x: Any) -> Any:
-        return self._inv._inv_call(x)
-
-    def log_abs_det_jacobian(self, x: Any, y: Any) -> Any:
-        return -self._inv.log_abs_det_jacobian(y, x)
-
-    def forward_shape(self, shape: Sequence[int]) -> Any:
-        return self._inv.inverse_shape(shape)
-
-    def inverse_shape(self, shape: Sequence[int]) -> Any:
-        return self._inv.forward_shape(shape)
-
-
-class ComposeTransform(Transform):
-    """Transforms one after the other.
-
-    >>> import wengert as torch
-    >>> D = torch.distributions
-    >>> D.ComposeTransform([D.AffineTransform(1.0, 2.0), D.ExpTransform()])(torch.tensor(-0.5))
-    tensor(1.)
-    """
-
-    def __init__(self, parts: list[Transform], cache_size: int = 0) -> None:
-        if cache_size:
-            parts = [part.with_cache(cache_size) for part in parts]
-        super().__init__(cache_size=cache_size)
-        self.parts = parts
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, ComposeTransform) and self.parts == other.parts
-
-    __hash__ = object.__hash__
-
-    @constraints.dependent_property(is_discrete=False)
-    def domain(self) -> Any:  # type: ignore[override]
-        """The domain of the first, with as many event dims as any of them needs."""
-        if not self.parts:
-            return constraints.real
-        domain = self.parts[0].domain
-        need = self.parts[-1].codomain.event_dim
-        for part in reversed(self.parts):
-            need = max(need + part.domain.event_dim - part.codomain.event_dim, part.domain.event_dim)
-        return _widened(domain, need)
-
-    @constraints.dependent_property(is_discrete=False)
-    def codomain(self) -> Any:  # type: ignore[override]
-        """The codomain of the last, with as many event dims as any of them makes."""
-        if not self.parts:
-            return constraints.real
-        codomain = self.parts[-1].codomain
-        need = self.parts[0].domain.event_dim
-        for part in self.parts:
-            need = max(need + part.codomain.event_dim - part.domain.event_dim, part.codomain.event_dim)
-        return _widened(codomain, need)
-
-    @property
-    def bijective(self) -> bool:  # type: ignore[override]
-        """Whether all of them are."""
-        return all(p.bijective for p in self.parts)
-
-    @property
-    def sign(self) -> Any:
-        """The product of their signs."""
-        sign: Any = 1
-        for p in self.parts:
-            sign = sign * p.sign
-        return sign
-
-    @property
-    def inv(self) -> Transform:
-        """The inverses in the reverse order."""
-        found = None if self._inv is None else self._inv()
-        if found is None:
-            found = ComposeTransform([p.inv for p in reversed(self.parts)])
-            self._inv = weakref.ref(found)
-            found._inv = weakref.ref(self)
-        return found
-
-    def with_cache(self, cache_size: int = 1) -> Any:
-        """Return the transform with this cache size."""
-        return self if self._cache_size == cache_size else ComposeTransform(self.parts, cache_size)
-
-    def __call__(self, x: Any) -> Any:
-        for part in self.parts:
-            x = part(x)
-        return x
-
-    def log_abs_det_jacobian(self, x: Any, y: Any) -> Any:
-        """Return the sum of theirs."""
-        if not self.parts:
-            return torch.zeros_like(x)
-        points = [x]
-        for part in self.parts[:-1]:
-            points.append(part(points[-1]))
-        points.append(y)
-        total: Any = 0
-        event_dim = self.domain.event_dim
-        for part, a, b in zip(self.parts, points[:-1], points[1:], strict=True):
-            term = part.log_abs_det_jacobian(a, b)
-            total = total + sum_rightmost(term, event_dim - part.domain.event_dim)
-            event_dim += part.codomain.event_dim - part.domain.event_dim
-        return total
-
-    def forward_shape(self, shape: Sequence[int]) -> Any:
-        """Return the shape of what is made of a tensor of this shape."""
-        for part in self.parts:
-            shape = part.forward_shape(shape)
-        return shape
-
-    def inverse_shape(self, shape: Sequence[int]) -> Any:
-        """Return the shape of what this shape is made of."""
-        for part in reversed(self.parts):
-            shape = part.inverse_shape(shape)
-        return shape
-
-    def __repr__(self) -> str:
-        inner = ",\n    ".join(repr(p) for p in self.parts)
-        return f"{type(self).__name__}(\n    {inner}\n)"
-
-
-def _widened(constraint: Any, event_dim: int) -> Any:
-    missing = event_dim - constraint.event_dim
-    return constraints.independent(constraint, missing) if missing > 0 else constraint
-
-
-identity_transform = ComposeTransform([])
-
-
-def same_number(a: Any, b: Any) -> bool:
-    """Return whether two parameters of transforms, numbers or tensors, are equal everywhere."""
-    if isinstance(a, Tensor) or isinstance(b, Tensor):
-        return bool((torch.as_tensor(a) == b).all())
-    return bool(a == b)
-
-
-from .transforms_made import (  # noqa: E402
-    CatTransform as CatTransform,
-    CumulativeDistributionTransform as CumulativeDistributionTransform,
-    IndependentTransform as IndependentTransform,
-    ReshapeTransform as ReshapeTransform,
-    StackTransform as StackTransform,
-)
-from .transforms_scalar import (  # noqa: E402
-    AbsTransform as AbsTransform,
-    AffineTransform as AffineTransform,
-    ExpTransform as ExpTransform,
-    PowerTransform as PowerTransform,
-    SigmoidTransform as SigmoidTransform,
-    SoftplusTransform as SoftplusTransform,
-    TanhTransform as TanhTransform,
-)
-from .transforms_vector import (  # noqa: E402
-    CorrCholeskyTransform as CorrCholeskyTransform,
-    LowerCholeskyTransform as LowerCholeskyTransform,
-    PositiveDefiniteTransform as PositiveDefiniteTransform,
-    SoftmaxTransform as SoftmaxTransform,
-    StickBreakingTransform as StickBreakingTransform,
-)

@@ -9,7 +9,7 @@ import wengert as torch
 
 from ..core.tensor import Tensor
 from . import constraints
-from .transforms import Transform, same_number
+from .transforms_base import Transform, same_number
 from .utils import sum_rightmost
 
 __all__ = [
@@ -215,7 +215,7 @@ class AffineTransform(Transform):
         return self._event_dim
 
     @constraints.dependent_property(is_discrete=False)
-    def domain(self) -> Any:  # type: ignore[override]
+    def domain(self) -> Any:
         """All numbers, in events of event_dim dims."""
         n = self.event_dim
         return constraints.independent(constraints.real, n) if n else constraints.real

@@ -9,7 +9,7 @@ import wengert as torch
 
 from ..core.tensor import Tensor
 from . import constraints
-from .transforms import Transform
+from .transforms_base import Transform
 from .utils import tril_matrix_to_vec, vec_to_tril_matrix
 
 __all__ = [
@@ -62,7 +62,9 @@ class CorrCholeskyTransform(_ByClass):
     def log_abs_det_jacobian(self, x: Any, y: Any) -> Any:
         """The logarithms of what is left of each row, and of the slopes of tanh."""
         left = tril_matrix_to_vec(1 - (y * y).cumsum(dim=-1), diag=-2)
-        slopes = x + torch.nn.functional.softplus(-2 * x) - torch.log(torch.tensor(2.0, dtype=x.dtype))
+        slopes = (
+            x + torch.nn.functional.softplus(-2 * x) - torch.log(torch.tensor(2.0, dtype=x.dtype))
+        )
         return 0.5 * left.log().sum(-1) - 2 * slopes.sum(-1)
 
     def forward_shape(self, shape: Sequence[int]) -> Any:

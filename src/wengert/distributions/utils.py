@@ -54,11 +54,18 @@ def standard_normal(like: Tensor, shape: Sequence[int]) -> Tensor:
     return torch.randn(tuple(shape), dtype=like.dtype)
 
 
+def unfilled(shape: Sequence[int], *parameters: Tensor) -> Tensor:
+    """Return a tensor to be filled with numbers, one for each example where a parameter is mapped."""
+    wrapped = [p for p in parameters if not plain(p)]
+    like = max(wrapped, key=lambda p: getattr(p, "level", 0)) if wrapped else parameters[0]
+    return like.new_empty(tuple(shape))
+
+
 def sum_rightmost(value: Any, count: int) -> Any:
     """Sum out `count` dims at the end."""
     if count == 0 or not isinstance(value, Tensor):
         return value
-    return value.reshape(value.shape[: value.dim() - count] + (-1,)).sum(-1)
+    return value.reshape((*value.shape[: value.dim() - count], -1)).sum(-1)
 
 
 def logits_to_probs(logits: Tensor, is_binary: bool = False) -> Tensor:
@@ -143,7 +150,9 @@ def vec_to_tril_matrix(vec: Tensor, diag: int = 0) -> Tensor:
             [2., 3.]])
     """
     count = vec.shape[-1]
-    n = (-(1 + 2 * diag) + math.sqrt((1 + 2 * diag) ** 2 + 8 * count + 4 * abs(diag) * (diag + 1))) / 2
+    n = (
+        -(1 + 2 * diag) + math.sqrt((1 + 2 * diag) ** 2 + 8 * count + 4 * abs(diag) * (diag + 1))
+    ) / 2
     if not round(n, 4).is_integer():
         raise ValueError(f"The size of last dimension is {count} which cannot be expressed as "
                          "the lower triangular part of a square D x D matrix.")  # fmt: skip
@@ -152,7 +161,9 @@ def vec_to_tril_matrix(vec: Tensor, diag: int = 0) -> Tensor:
     for k, place in enumerate(_places(size, diag)):
         taken[place] = k
     padded = torch.cat([vec, torch.zeros_like(vec[..., :1])], -1)
-    return padded.index_select(-1, torch.tensor(taken, dtype=torch.int64)).unflatten(-1, (size, size))
+    return padded.index_select(-1, torch.tensor(taken, dtype=torch.int64)).unflatten(
+        -1, (size, size)
+    )
 
 
 def _places(n: int, diag: int) -> list[int]:

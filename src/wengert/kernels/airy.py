@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .bessel_jy import _k_asymptotic, _k_expansion, _k_integral, _K_FAR
+from .bessel_jy import _K_FAR, _k_asymptotic, _k_expansion, _k_integral
 from .numeric import Array, constants, horner, in_double
 
 # Ai and Ai' at -10, -9, ..., 2

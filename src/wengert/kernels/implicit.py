@@ -71,7 +71,9 @@ def _fraction(a: Array, x: Array) -> Array:
         ratio, step = c * d, c_moved / c + d_moved / d
         h *= ratio
         h_moved += step
-        if not ((np.abs(ratio - 1.0) > _EPS * 4) | (np.abs(step) > _EPS * 4 * np.abs(h_moved))).any():
+        if not (
+            (np.abs(ratio - 1.0) > _EPS * 4) | (np.abs(step) > _EPS * 4 * np.abs(h_moved))
+        ).any():
             break
     return np.asarray(x * h * (np.log(x) - digamma(a) + h_moved))
 
@@ -121,7 +123,9 @@ def _uniform(a: Array, x: Array) -> Array:
         along_a = along_a * turn - k * _polynomial(row, eta) * turn
         factor = factor * turn + gammas[k]
     mu_over_eta = _polynomial(mu_terms[1:], eta)
-    moved = (mu - half_square) * total - 0.5 * turn * total - along_eta * mu_over_eta * turn + along_a
+    moved = (
+        (mu - half_square) * total - 0.5 * turn * total - along_eta * mu_over_eta * turn + along_a
+    )
     return np.asarray(x * turn * factor * (mu_over_eta - 0.5 * eta + moved))
 
 

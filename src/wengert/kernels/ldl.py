@@ -77,9 +77,9 @@ def _swap(a: ndarray, i: int, j: int, k: int, hermitian: bool) -> None:
 
 def _eliminate_one(a: ndarray, k: int, hermitian: bool) -> None:
     below = a[k + 1 :, k]
-    l = below / a[k, k]
-    a[k + 1 :, k + 1 :] -= np.tril(np.outer(l, np.conj(below) if hermitian else below))
-    a[k + 1 :, k] = l
+    low = below / a[k, k]
+    a[k + 1 :, k + 1 :] -= np.tril(np.outer(low, np.conj(below) if hermitian else below))
+    a[k + 1 :, k] = low
 
 
 def _eliminate_two(a: ndarray, k: int, hermitian: bool) -> None:
@@ -88,10 +88,10 @@ def _eliminate_two(a: ndarray, k: int, hermitian: bool) -> None:
     off = a[k + 1, k]
     block = np.array([[a[k, k], np.conj(off) if hermitian else off], [off, a[k + 1, k + 1]]])
     below = a[k + 2 :, k : k + 2].copy()
-    l = np.linalg.solve(block.T, below.T).T  # below @ block^-1
+    low = np.linalg.solve(block.T, below.T).T  # below @ block^-1
     back = np.conj(below) if hermitian else below
-    a[k + 2 :, k + 2 :] -= np.tril(l @ back.T)
-    a[k + 2 :, k : k + 2] = l
+    a[k + 2 :, k + 2 :] -= np.tril(low @ back.T)
+    a[k + 2 :, k : k + 2] = low
 
 
 def ldl_solve(x: ndarray, pivots: ndarray, y: ndarray, hermitian: bool) -> ndarray:
@@ -129,7 +129,9 @@ def _solve(a: ndarray, pivots: ndarray, s: ndarray, hermitian: bool) -> None:
             s[k] /= a[k, k]
         else:
             off = a[k + 1, k]
-            s[k:end] = np.linalg.solve(np.array([[a[k, k], flip(off)], [off, a[k + 1, k + 1]]]), s[k:end])
+            s[k:end] = np.linalg.solve(
+                np.array([[a[k, k], flip(off)], [off, a[k + 1, k + 1]]]), s[k:end]
+            )
     for k, size, p in reversed(blocks):
         end = k + size
         s[k:end] -= flip(a[end:, k:end]).T @ s[end:]

@@ -102,7 +102,9 @@ def permutation(pivots: ndarray, m: int, dtype: np.dtype) -> ndarray:
 def solve(x: ndarray, y: ndarray) -> ndarray:
     """The solution of x @ s = y by these factors; infinities and NaNs where x is singular."""
     lu, pivots, _ = lu_factor(x)
-    return solve_triangular(lu, solve_triangular(lu, permute(y, pivots, False), False, True), True, False)
+    return solve_triangular(
+        lu, solve_triangular(lu, permute(y, pivots, False), False, True), True, False
+    )
 
 
 def inverse(x: ndarray) -> ndarray:

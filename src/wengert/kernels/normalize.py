@@ -120,8 +120,11 @@ def standardize_backward(
     v, g = (a if a.dtype == d else a.astype(d) for a in (v, g))
     y = _flat(y, d)
     if not v.size:
-        some = np.zeros(affine, d)
-        return np.zeros(v.shape, d), some, some
+        none = [
+            np.zeros(t, d) if wanted else None
+            for t, wanted in zip((v.shape, affine, affine), need, strict=True)
+        ]
+        return none[0], none[1], none[2]
     r = _rsqrt(var, eps)
     if _off_centre(mean, r):
         v, mean = np.subtract(v, mean), np.zeros_like(mean)
@@ -140,18 +143,17 @@ def standardize_backward(
 
 
 # ---------------------------------------------------------------- statistics of rows
-def _share(n: int, dtype: np.dtype) -> Array:
-    return _filled(n, 1 / n, dtype) if n < 1 << 20 else np.full(n, 1 / n, dtype)
-
-
 def _few_features(
     v: Array, y: Array | None, z: Array | None, eps: float
 ) -> tuple[Array, Array, Array]:
     """`_features` in the fewest calls."""
-    share = _share(v.shape[1], v.dtype)
-    mean = v.dot(share)
+    n = v.shape[1]
+    ones = _ones(n, v.dtype)
+    mean = v.dot(ones)
+    mean /= n
     out = np.subtract(v, mean[:, None])
-    var = np.multiply(out, out).dot(share)
+    var = np.multiply(out, out).dot(ones)
+    var /= n
     out *= _rsqrt(var, eps)[:, None]
     if y is not None:
         out *= y
@@ -164,17 +166,22 @@ def _features(v: Array, y: Array | None, z: Array | None, eps: float) -> tuple[A
     """(x - m) r y + z = x (r y) - (m r y - z), both brackets products of thin matrices."""
     rows, n = v.shape
     d = v.dtype
-    mean = v.dot(_share(n, d))
+    mean = v.dot(_ones(n, d))
+    mean /= n
     var = np.vecdot(v, v)
-    var /= d.type(n)
+    var /= n
     squares = mean * mean
     lost = not np.all(squares * 2 <= var)  # the difference would lose digits
     var -= squares
     shift = mean
     if lost:
         v = np.subtract(v, mean[:, None])
+        rest = v.dot(_ones(n, d))  # what rounding left of the mean
+        rest /= n
+        v -= rest[:, None]
+        mean += rest
         var = np.vecdot(v, v)
-        var /= d.type(n)
+        var /= n
         shift = np.zeros_like(mean)
     ones = _ones(n, d) if y is None else y
     left = np.empty((rows, 2), d)
@@ -332,6 +339,10 @@ class _Channels:
             lost = not np.all(squares <= 4 * var)
         if lost:
             v = self.centred(v, mean)
+            if v.size > _FEW:
+                rest = self.sums(v) / n  # what rounding left of the mean
+                v -= self.spread(self.each(rest))
+                mean = mean + rest
             var = self.sums(v, v) / n
         a = self.each(_rsqrt(var, eps))
         if y is not None:

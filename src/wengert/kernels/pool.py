@@ -208,7 +208,7 @@ def largest_at(x: Array, starts: tuple[Array, ...], ends: tuple[Array, ...]) -> 
     size = x.shape[x.ndim - dims :]
     lead = x.shape[: x.ndim - dims]
     out = tuple([s.shape[-1] for s in starts])
-    flat = x.reshape(*lead, -1)
+    flat = x.reshape(*lead, math.prod(size))
     kernel = [int((b - a).max(initial=0)) for a, b in zip(starts, ends, strict=True)]
     best: Any = None
     where: Any = None
@@ -218,7 +218,7 @@ def largest_at(x: Array, starts: tuple[Array, ...], ends: tuple[Array, ...]) -> 
             here = np.minimum(starts[dim] + at[dim], ends[dim] - 1)  # past the end: the last again
             shape = (*here.shape[:-1], *[1] * dim, here.shape[-1], *[1] * (dims - 1 - dim))
             place = place * size[dim] + here.reshape(shape)
-        index = np.broadcast_to(place, (*lead, *out)).reshape(*lead, -1)
+        index = np.broadcast_to(place, (*lead, *out)).reshape(*lead, math.prod(out))
         values = np.take_along_axis(flat, index, -1)
         if best is None:
             best, where = values, index.copy()
@@ -255,8 +255,10 @@ def fractional_starts(sample: Array, n: int, out: int, kernel: int) -> Array:
 
 def take_places(x: Array, places: Array, dims: int) -> Array:
     """The elements at flat places of the last `dims` dims."""
-    lead = x.shape[: x.ndim - dims]
-    flat = np.take_along_axis(x.reshape(*lead, -1), places.reshape(*lead, -1), -1)
+    rows = math.prod(x.shape[: x.ndim - dims])
+    if not places.size:
+        return np.zeros(places.shape, x.dtype)
+    flat = np.take_along_axis(x.reshape(rows, -1), places.reshape(rows, -1), -1)
     return flat.reshape(places.shape)
 
 
@@ -264,8 +266,10 @@ def put_places(g: Array, places: Array, size: Ints, add: bool) -> Array:
     """Zeros whose last dims have the sizes `size`, with g added (or written) at flat places."""
     lead = g.shape[: g.ndim - len(size)]
     rows, n = math.prod(lead), math.prod(size)
-    index = places.reshape(rows, -1) + (np.arange(rows) * n)[:, None]
     result = np.zeros(rows * n, g.dtype)
+    if not g.size:
+        return result.reshape(*lead, *size)
+    index = places.reshape(rows, -1) + (np.arange(rows) * n)[:, None]
     if add:
         np.add.at(result, index.reshape(-1), g.reshape(-1))
     else:

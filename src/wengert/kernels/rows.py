@@ -58,13 +58,19 @@ def _by_layers(out: ndarray, dim: int, at: ndarray, rows: ndarray, ufunc: Any) -
     order = _order(at, counts.size)
     starts = (np.cumsum(counts) - counts)[places]
     if places.size > 1:  # the places with most rows first
-        by = (most - many).argsort(kind="stable") if most > 1 << 16 else (most - many).astype(np.uint16).argsort(kind="stable")
+        by = (
+            (most - many).argsort(kind="stable")
+            if most > 1 << 16
+            else (most - many).astype(np.uint16).argsort(kind="stable")
+        )
         places, many, starts = places[by], many[by], starts[by]
     total = rows.take(order[starts], dim)
     if total.dtype != out.dtype:
         total = total.astype(out.dtype)
     left, k = places.size, 1
-    ends = np.searchsorted(-many, -np.arange(1, most + 1), side="left")  # places with more than k rows
+    ends = np.searchsorted(
+        -many, -np.arange(1, most + 1), side="left"
+    )  # places with more than k rows
     while k < most:
         left = int(ends[k - 1])
         if left < most - k:  # fewer places than layers

@@ -51,13 +51,6 @@ def _uniforms(g: Generator, least: Callable[[], int]) -> Iterator[float]:
 def _power(base: float, exponent: float) -> float:
     try:
         return base**exponent
-    except OverflowError:
-        return math.inf
-
-
-def _power(base: float, exponent: float) -> float:
-    try:
-        return base**exponent
     except OverflowError:  # of a shape below 0, which is the caller's to refuse
         return math.inf
 
@@ -79,7 +72,9 @@ def standard_gamma(alpha: Array, g: Generator) -> Array:
         powers = np.where(boosted, dtype.type(1) / shapes, dtype.type(-1)).astype(_F64)
     least = 2 if boosted.all() else 1
     with g._lock:
-        out[drawn] = _gammas(g, depths.tolist(), slopes.tolist(), boosted.tolist(), powers.tolist(), least)
+        out[drawn] = _gammas(
+            g, depths.tolist(), slopes.tolist(), boosted.tolist(), powers.tolist(), least
+        )
     return np.fmax(out.astype(dtype), np.finfo(dtype).tiny).reshape(alpha.shape)
 
 

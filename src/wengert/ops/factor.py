@@ -219,7 +219,7 @@ _qr = primitive(
 )
 
 
-@public("linalg", name="qr")
+@public("linalg", name="qr", out=True)
 def linalg_qr(A: Tensor, mode: str = "reduced") -> Any:
     """Return Q with orthonormal columns and upper-triangular R with Q R = A.
 
@@ -255,7 +255,7 @@ def linalg_qr(A: Tensor, mode: str = "reduced") -> Any:
     return rt.make(rt.linalg_qr, Q, T.cat([R1, rest], A.ndim - 1))
 
 
-@public("torch", "Tensor")
+@public("torch", "Tensor", out=True)
 def qr(input: Tensor, some: bool = True) -> Any:
     """Return the factors Q and R; see `linalg.qr`.
 

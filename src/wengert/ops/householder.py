@@ -191,7 +191,7 @@ def ldl_factor_ex(A: Tensor, *, hermitian: bool = False, check_errors: bool = Fa
     tensor(1, dtype=torch.int32)
     """
     LD, pivots, info = _ldl_factor(matrices(A, "torch.linalg.ldl_factor_ex"), bool(hermitian))
-    bad = np.flatnonzero(info._array) if check_errors and info._spec.plain else ()
+    bad: Any = np.flatnonzero(info._array) if check_errors and info._spec.plain else ()
     if len(bad):
         k = int(info._array.reshape(-1)[bad[0]])
         where = f"(Batch element {int(bad[0])}): " if info.ndim else ""

@@ -18,7 +18,8 @@ from ..core.define import plain, primitive
 from ..core.op import TENSORS as T
 from ..core.registry import public
 from ..core.tensor import Tensor, wrap
-from ..kernels import decompose as k, lu
+from ..kernels import decompose as k
+from ..kernels import lu
 from .matrices import LinAlgError, matrices, mt
 
 # ------------------------------------------------------------------- inverse
@@ -156,7 +157,7 @@ _slogdet = primitive(
 )  # fmt: skip
 
 
-@public("linalg")
+@public("linalg", out=True)
 def slogdet(A: Tensor) -> Any:
     """Return the sign and the logarithm of the absolute value of determinants.
 
@@ -167,7 +168,7 @@ def slogdet(A: Tensor) -> Any:
     return rt.make(rt.linalg_slogdet, *_slogdet(matrices(A, "linalg.slogdet")))
 
 
-@public("torch", "Tensor", name="slogdet")
+@public("torch", "Tensor", name="slogdet", out=True)
 def _slogdet_old(input: Tensor) -> Any:
     """Return the sign and the logarithm of the absolute value of determinants.
 

@@ -19,9 +19,9 @@ from ..kernels.dims import broadcast_shapes, shown, wrap_dim
 from .inverse import inv
 from .matmul import matmul
 from .matrices import matrices
-from .solve import solve
 from .norm import matrix_norm
 from .reduce import checked
+from .solve import solve
 from .spectral import svdvals
 
 _cross = primitive(

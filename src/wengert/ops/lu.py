@@ -205,12 +205,7 @@ def linalg_lu(A: Tensor, *, pivot: bool = True) -> Any:
 
 @public("torch", "Tensor")
 def lu(A: Tensor, pivot: bool = True, get_infos: bool = False, out: Any = None) -> Any:
-    """Return (LU, pivots), and infos if asked for; deprecated by PyTorch for `linalg.lu_factor`.
-
-    >>> import wengert as torch
-    >>> torch.lu(torch.eye(2))[1]
-    tensor([1, 2], dtype=torch.int32)
-    """
+    """Return (LU, pivots), and infos if asked for; warns: `linalg.lu_factor` is its new name."""
     warnings.warn(
         "torch.lu is deprecated in favor of torch.linalg.lu_factor / torch.linalg.lu_factor_ex and "
         "will be removed in a future PyTorch release.",

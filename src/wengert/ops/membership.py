@@ -44,7 +44,7 @@ def isin(
         elements = as_tensor_arg(elements, test_elements)
     tests = as_tensor_arg(test_elements, elements)
     for t in (elements, tests):
-        if t._spec.dtype.category == 0 and t._spec.np == np.bool_ or t._spec.dtype.is_complex:
+        if (t._spec.dtype.category == 0 and t._spec.np == np.bool_) or t._spec.dtype.is_complex:
             raise RuntimeError(
                 f"Unsupported input type encountered for isin(): {t._spec.dtype.scalar_name}"
             )

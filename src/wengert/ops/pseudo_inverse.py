@@ -22,6 +22,7 @@ from ..kernels import decompose as k
 from ..kernels.dims import broadcast_shapes
 from .matrices import conj, expand_to, matrices, mh, mt
 
+
 def _pinv_rule(xp: Any, g: Any, x: Any, out: Any, x_spec: Any) -> Any:
     """G. Golub and V. Pereyra, "The differentiation of pseudo-inverses and nonlinear least squares
     problems whose variables separate", SIAM J. Numer. Anal. 10 (1973), eq. 4.12."""
@@ -95,7 +96,7 @@ def _count_rank(s: Any, shape: tuple, atol: Any, rtol: Any) -> Any:
     return (s > k.limit(s, shape, atol, rtol)).sum(-1).astype(np.int64)
 
 
-@public("linalg")
+@public("linalg", out=True)
 def matrix_rank(
     A: Tensor, *, atol: Any = None, rtol: Any = None, hermitian: bool = False
 ) -> Tensor:
@@ -132,7 +133,7 @@ _lstsq = primitive(
 )  # fmt: skip
 
 
-@public("linalg")
+@public("linalg", out=True)
 def lstsq(A: Tensor, B: Tensor, rcond: Any = None, *, driver: str | None = None) -> Any:
     """Return the X of least norm that minimises the distance of A X and B.
 

@@ -284,7 +284,7 @@ for _name in (
     _refuse(_name, NotImplementedError, f"{_name}(): {_SPARSE}", "Tensor")
 for _name in (
     "sparse_coo_tensor", "sparse_csr_tensor", "sparse_csc_tensor", "sparse_bsr_tensor",
-    "sparse_bsc_tensor", "sparse_compressed_tensor", "hspmm",
+    "sparse_bsc_tensor", "sparse_compressed_tensor", "dsmm", "hsmm", "hspmm", "saddmm", "spmm",
 ):  # fmt: skip
     _refuse(_name, NotImplementedError, f"{_name}(): {_SPARSE}", "torch")
 for _name in ("smm", "sspaddmm", "resize_as_sparse_"):

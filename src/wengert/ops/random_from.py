@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from ..core.batching import aligned
-from ..core.define import elementwise
+from ..core.define import elementwise, plain
 from ..core.inplace import into
+from ..core.op import TENSORS as T
+from ..core.record import bind
 from ..core.registry import public
 from ..core.size import size_of
 from ..core.tensor import Tensor, wrap
@@ -17,7 +20,7 @@ from ..kernels.random import Generator
 from .checking import check_tensor
 from .draws import batched_draw, check_steered, dtype_of, new_drawn, standard
 from .generator import source
-from .options import check_options, made
+from .options import check_options
 from .random_fill import bernoulli_, check_normal, check_probability, number, whole
 
 ndarray = np.ndarray
@@ -149,6 +152,23 @@ def bernoulli(
 
 
 # ------------------------------------------------------------- multinomial
+def _multinomial_kernel(p: ndarray, samples: int, replacement: bool, g: Generator) -> ndarray:
+    return g.multinomial(p, samples, replacement)
+
+
+def _multinomial_batched(op: Any, xs: list, on: list, params: tuple) -> Any:
+    """Examples are rows; those that have rows themselves become one long list of them."""
+    check_steered(op.name)
+    (x,) = xs
+    size, *rows, count = x._spec.shape
+    out = bind(op, (T.reshape(x, (math.prod((size, *rows)), count)),), params)
+    return T.reshape(out, (size, *rows, params[0]))
+
+
+_multinomial = plain("multinomial(x, *, samples, replacement, source)", _multinomial_kernel,
+                     promote=None, batch=_multinomial_batched)  # fmt: skip
+
+
 @public("torch", "Tensor")
 def multinomial(
     input: Tensor,
@@ -171,24 +191,26 @@ def multinomial(
     check_tensor(input, "multinomial")
     g = source(generator, "multinomial")
     n = whole(num_samples, "multinomial", "num_samples")
-    p = input._array
-    d = input._spec.dtype
-    if not 1 <= p.ndim <= 2:
-        raise RuntimeError(f"prob_dist must be 1 or 2 dim, not {p.ndim}")
+    spec = input._spec
+    d = spec.dtype
+    if not 1 <= spec.ndim <= 2:
+        raise RuntimeError(f"prob_dist must be 1 or 2 dim, not {spec.ndim}")
     if d.category != dtypes.FLOAT:
         raise RuntimeError(
             f"multinomial only supports floating-point dtypes for input, got: {d.scalar_name}"
         )
     if n <= 0:
         raise RuntimeError(f"cannot sample n_sample <= 0 samples, got {n}")
-    if not replacement and n > p.shape[-1]:
+    if not replacement and n > spec.shape[-1]:
         raise RuntimeError(
             "cannot sample n_sample > prob_dist.size(-1) samples without replacement: "
-            f"{n} of {p.shape[-1]}"
+            f"{n} of {spec.shape[-1]}"
         )
-    if not (np.isfinite(p).all() and (p >= 0).all()):
-        raise RuntimeError("probability tensor contains either `inf`, `nan` or element < 0")
-    if not p.sum(axis=-1).all():
-        raise RuntimeError("invalid multinomial distribution (sum of probabilities <= 0)")
-    result = made(g.multinomial(p, n, bool(replacement)))
+    if spec.plain:
+        p = input._array
+        if not (np.isfinite(p).all() and (p >= 0).all()):
+            raise RuntimeError("probability tensor contains either `inf`, `nan` or element < 0")
+        if not p.sum(axis=-1).all():
+            raise RuntimeError("invalid multinomial distribution (sum of probabilities <= 0)")
+    result = _multinomial(input, n, bool(replacement), g)
     return result if out is None else into(out, result, "multinomial")

@@ -109,7 +109,8 @@ def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
 # ------------------------------------------------------------------- hash
 def _hash_kernel(x: np.ndarray, dim: tuple[int, ...], keepdim: bool) -> Any:
     bits = x.astype(np.float64).view(np.uint64) if x.dtype.kind == "f" else x.astype(np.int64).view(np.uint64)
-    return np.bitwise_xor.reduce(bits, axis=dim, keepdims=keepdim)
+    fold: Any = np.bitwise_xor.reduce
+    return fold(bits, axis=dim, keepdims=keepdim)
 
 
 _hash = plain("hash_tensor(x, *, dim, keepdim)", _hash_kernel, promote=None, batch=along("dim"))

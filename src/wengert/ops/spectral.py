@@ -51,7 +51,7 @@ _eigh = primitive(
 )  # fmt: skip
 
 
-@public("linalg")
+@public("linalg", out=True)
 def eigh(A: Tensor, UPLO: str = "L") -> Any:
     """Return eigenvalues (ascending) and orthonormal eigenvectors of Hermitian matrices.
 
@@ -114,7 +114,7 @@ _eig = primitive(
 )
 
 
-@public("linalg")
+@public("linalg", out=True)
 def eig(A: Tensor) -> Any:
     """Return complex eigenvalues and eigenvectors (of length 1) of square matrices.
 
@@ -220,7 +220,7 @@ _svd = primitive(
 )
 
 
-@public("linalg", name="svd")
+@public("linalg", name="svd", out=True)
 def linalg_svd(A: Tensor, full_matrices: bool = True, *, driver: str | None = None) -> Any:
     """Return U, the singular values S (descending) and Vh with U diag(S) Vh = A.
 
@@ -246,7 +246,7 @@ def svdvals(A: Tensor, *, driver: str | None = None) -> Tensor:
     return _svd(matrices(A, "linalg.svdvals", square=False), False)[1]
 
 
-@public("torch", "Tensor")
+@public("torch", "Tensor", out=True)
 def svd(input: Tensor, some: bool = True, compute_uv: bool = True) -> Any:
     """Return U, S and V with U diag(S) V^H = input; see `linalg.svd`, which returns V^H.
 

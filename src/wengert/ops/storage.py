@@ -19,6 +19,7 @@ from ..kernels.dims import as_ints, count
 from .checking import check_tensor
 from .facts import Storage
 from .options import check_options, default_dtype, made
+from .traits import is_shared
 
 T: Any = TENSORS
 
@@ -50,7 +51,7 @@ def as_strided_scatter(
     laid[...] = np.arange(laid.size).reshape(laid.shape)
     shift = tuple([s * laid.itemsize for s in steps])
     at = strides.laid_over(laid, size, shift, (storage_offset or 0) * laid.itemsize)
-    return T.put(input, src, wrap(np.ascontiguousarray(at)), False)  # type: ignore[no-any-return]
+    return T.put(input, src, wrap(np.ascontiguousarray(at)), False)
 
 
 public("Tensor")(as_strided_scatter)
@@ -157,7 +158,7 @@ def share_memory_(self: Tensor) -> Tensor:
     True
     """
     a = self._array
-    if a.size and not _is_shared(a):
+    if a.size and not is_shared(self):
         import mmap
 
         shared = np.ndarray(a.shape, a.dtype, mmap.mmap(-1, a.nbytes))
@@ -167,21 +168,6 @@ def share_memory_(self: Tensor) -> Tensor:
         if e is not None and self.is_leaf:
             e.y, e.rest = shared, self._spec
     return self
-
-
-def _is_shared(a: np.ndarray) -> bool:
-    import mmap
-
-    base: Any = a
-    while isinstance(base, np.ndarray):
-        base = base.base
-    return isinstance(getattr(base, "obj", base), mmap.mmap)
-
-
-@public("Tensor")
-def is_shared(self: Tensor) -> bool:
-    """Return True if forked processes share the memory; see `share_memory_`."""
-    return _is_shared(self._array)
 
 
 @public("torch")
@@ -230,7 +216,7 @@ def _resized(self: Tensor, shape: tuple[int, ...], name: str) -> Tensor:
             "elements). autograd's resize can only change the shape of a given tensor, while "
             "preserving the number of elements."
         )
-    return T.reshape(self, shape)  # type: ignore[no-any-return]
+    return T.reshape(self, shape)
 
 
 @public("Tensor")

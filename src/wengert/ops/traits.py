@@ -112,5 +112,8 @@ def pin_memory(self: Tensor, device: Any = None) -> Tensor:
 
 @public("Tensor")
 def is_shared(self: Tensor) -> bool:
-    """Return False: the memory belongs to this process alone."""
-    return False
+    """Return True if forked processes share the memory; see `share_memory_`."""
+    base: Any = self._array
+    while isinstance(base, np.ndarray):
+        base = base.base
+    return type(getattr(base, "obj", base)).__module__ == "mmap"

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..core.batching import along, composed, in_front, unchanged, with_rank
 from ..core.define import primitive, utility
-from ..core.dual import innermost
+from ..core.dual import example, innermost
 from ..core.op import ARRAYS, fit
 from ..core.op import TENSORS as T
 from ..core.record import view1
@@ -100,10 +100,12 @@ def _windows_backward_batch(op: Any, xs: list, on: list, params: tuple) -> Any:
     return T.unfold_backward(g, (g.shape[0], *shape), dim + 1, size, step)
 
 
-def _strided(xp: Any, x: Any, size: Any, stride: Any, shift: int, geometry: Any) -> Any:
-    """Under vmap: an example counts as laid out in row order."""
-    at = strides.positions(tuple(size), tuple(stride), shift)
-    return xp.reshape(xp.index_select(xp.reshape(x, (-1,)), wrap(at.reshape(-1)), 0), tuple(size))
+def _strided_batch(op: Any, xs: list, on: list, params: tuple) -> Any:
+    """One more dim: the step from example to example in memory."""
+    x, (size, stride, shift, (shape, steps, start)) = xs[0], params
+    count, step = x.shape[0], strides.element_strides(example(x))[0]
+    geometry = ((count, *shape), (step, *steps), start)
+    return op.call(x, (count, *size), (step, *stride), shift, geometry)
 
 
 def _restrided(xp: Any, g: Any, source: Any, target: Any, shared: Any) -> Any:
@@ -111,7 +113,8 @@ def _restrided(xp: Any, g: Any, source: Any, target: Any, shared: Any) -> Any:
     into, read, seen = strides.storage_plan(source, target, shared)
     if shared == source:
         g = g / wrap(seen[into].astype(g._spec.np))
-    storage = xp.index_add(xp.new_zeros(g, (len(seen),)), wrap(into.reshape(-1)), xp.reshape(g, (-1,)), 0, 1)
+    empty, flat = xp.new_zeros(g, (len(seen),)), xp.reshape(g, (into.size,))
+    storage = xp.index_add(empty, flat, wrap(into.reshape(-1)), 0, 1)
     out = xp.reshape(xp.index_select(storage, wrap(read.reshape(-1)), 0), tuple(read.shape))
     return out / wrap(seen[read].astype(g._spec.np)) if shared == target else out
 
@@ -200,7 +203,7 @@ unfold_backward = primitive("linear", "unfold_backward(x, *, shape, dim, size, s
 
 as_strided_op = primitive("linear", "as_strided(x, *, size, stride, shift, geometry)",
                           lambda x, size, stride, shift, geometry: strides.as_strided(x, size, stride, shift),
-                          view=True, batch=composed(_strided),
+                          view=True, batch=_strided_batch,
                           x=lambda xp, g, size, stride, shift, geometry:
                               xp.restride(g, (size, stride, shift), geometry, geometry),
                           jvp=lambda xp, xs, ts, out, params:

@@ -1,4 +1,5 @@
-"""Tools around training: data loading, checkpointing, hooks, exchange with other libraries.
+"""Tools around training: data loading, checkpointing, hooks, TensorBoard files,
+exchange with other libraries.
 
 Its modules load when they are touched.
 """
@@ -9,10 +10,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import checkpoint, data, dlpack, hooks
+    from . import checkpoint, data, dlpack, hooks, tensorboard
 
-_MODULES = ("checkpoint", "data", "dlpack", "hooks")
-__all__ = ["checkpoint", "data", "dlpack", "hooks"]
+_MODULES = ("checkpoint", "data", "dlpack", "hooks", "tensorboard")
+__all__ = ["checkpoint", "data", "dlpack", "hooks", "tensorboard"]
 
 
 def __getattr__(name: str) -> Any:

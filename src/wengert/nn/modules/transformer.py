@@ -49,8 +49,8 @@ def _is_causal(mask: Tensor | None, given: bool | None, size: int) -> bool:
     """Say whether a mask is the causal one: as the caller says, or by looking."""
     if given is not None:
         return given
-    if mask is None or tuple(mask.shape) != (size, size):
-        return False
+    if mask is None or tuple(mask.shape) != (size, size) or not mask._spec.plain:
+        return False  # the values of a mask that vmap maps over are many
     return bool((mask == _causal_mask(size, mask.dtype)).all())
 
 

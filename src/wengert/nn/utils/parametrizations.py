@@ -13,6 +13,7 @@ from ...late import named
 from ...ops.weight_norm import norm_except_dim
 from ...ops.weight_norm import weight_norm as weight_of
 from .. import functional as F
+from ..modules.conv import _ConvTransposeNd
 from ..modules.module import Module
 from . import parametrize
 
@@ -151,7 +152,7 @@ def spectral_norm(
     """
     weight = _tensor_of(module, name)
     if dim is None:
-        dim = 1 if type(module).__name__.startswith("ConvTranspose") else 0
+        dim = 1 if isinstance(module, _ConvTransposeNd) else 0
     made = _SpectralNorm(weight, n_power_iterations, dim, eps)
     return parametrize.register_parametrization(module, name, made)
 

@@ -9,6 +9,7 @@ from ...core.parameter import Parameter
 from ...core.tensor import Tensor
 from ...late import named
 from .. import functional as F
+from ..modules.conv import _ConvTransposeNd
 from ..modules.module import Module
 
 
@@ -155,7 +156,7 @@ def spectral_norm(
     ['bias', 'weight_orig', 'weight_u', 'weight_v']
     """
     if dim is None:
-        dim = 1 if type(module).__name__.startswith("ConvTranspose") else 0
+        dim = 1 if isinstance(module, _ConvTransposeNd) else 0
     SpectralNorm.apply(module, name, n_power_iterations, dim, eps)
     return module
 

@@ -205,6 +205,27 @@ def _check_workers(
             )
     elif prefetch is not None and prefetch < 0:
         raise ValueError("prefetch_factor option should be non-negative")
+    if context is not None:
+        _check_context(context)
+
+
+def _check_context(context: Any) -> None:
+    """Workers are threads, but what is no way to start processes is refused as in PyTorch."""
+    import multiprocessing
+    from multiprocessing.context import BaseContext
+
+    methods = multiprocessing.get_all_start_methods()
+    if isinstance(context, str):
+        if context not in methods:
+            raise ValueError(
+                f"multiprocessing_context option should specify a valid start method in {methods}, "
+                f"but got multiprocessing_context={context!r}"
+            )
+    elif not isinstance(context, BaseContext):
+        raise TypeError(
+            "multiprocessing_context option should be a valid context object or a string "
+            f"specifying the start method, but got multiprocessing_context={context}"
+        )
 
 
 def _check_iterable(shuffle: bool | None, sampler: Any, batch_sampler: Any) -> None:

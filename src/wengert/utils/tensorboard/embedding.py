@@ -11,9 +11,7 @@ from . import _image
 from .summary import as_array
 
 
-def write(
-    directory: str, mat: Any, metadata: Any, label_img: Any, metadata_header: Any
-) -> None:
+def write(directory: str, mat: Any, metadata: Any, label_img: Any, metadata_header: Any) -> None:
     """Write tensors.tsv, metadata.tsv and sprite.png; AssertionError if their numbers differ."""
     if metadata is not None and len(metadata) != mat.shape[0]:
         raise AssertionError("#labels should equal with #data points")
@@ -53,7 +51,7 @@ def sprite(pictures: Any) -> Any:
 
 def config(tag: str, subdir: str, metadata: bool, label_img: Any) -> str:
     """The entry of one embedding in projector_config.pbtxt."""
-    lines = [f'tensor_name: "{tag}:{subdir.split("/")[0]}"', f'tensor_path: "{subdir}/tensors.tsv"']
+    lines = [f'tensor_name: "{tag}:{subdir.split("/")[0]}"']
     if metadata:
         lines.append(f'metadata_path: "{subdir}/metadata.tsv"')
     if label_img is not None:
@@ -64,4 +62,5 @@ def config(tag: str, subdir: str, metadata: bool, label_img: Any) -> str:
             f"  single_image_dim: {label_img.shape[2]}",
             "}",
         ]
+    lines.append(f'tensor_path: "{subdir}/tensors.tsv"')
     return "embeddings {\n" + "".join(f"  {line}\n" for line in lines) + "}\n"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -48,7 +47,9 @@ def pr_curve_raw(
     num_thresholds: int = 127,
 ) -> bytes:  # fmt: skip
     """A curve that is known already."""
-    table = np.stack([np.asarray(as_list(row), np.float32) for row in (tp, fp, tn, fn, precision, recall)])
+    table = np.stack(
+        [np.asarray(as_list(row), np.float32) for row in (tp, fp, tn, fn, precision, recall)]
+    )
     content = integer(2, min(num_thresholds, 127))
     return value(tag, tensor_field(table) + metadata("pr_curves", content))
 
@@ -69,9 +70,7 @@ def custom_scalars(layout: dict[str, dict[str, list[Any]]]) -> bytes:
         for title, (kind, tags) in charts.items():
             content += message(2, text(1, title) + _chart(kind, tags))
         categories += message(2, content)
-    return value(
-        "custom_scalars__config__", strings(categories, ()) + metadata("custom_scalars")
-    )
+    return value("custom_scalars__config__", strings(categories, ()) + metadata("custom_scalars"))
 
 
 def _chart(kind: str, tags: list[str]) -> bytes:
@@ -169,5 +168,3 @@ def _value(x: Any) -> bytes:
 
 def _session(name: str, content: bytes) -> bytes:
     return value(f"_hparams_/{name}", metadata("hparams", content))
-
-

@@ -31,9 +31,7 @@ def as_array(x: Any) -> Any:
         return x
     if np.isscalar(x):
         return np.array([x])
-    raise NotImplementedError(
-        f"Got {type(x)}, but numpy array or torch tensor are expected."
-    )
+    raise NotImplementedError(f"Got {type(x)}, but numpy array or torch tensor are expected.")
 
 
 def value(tag: str, *fields: bytes) -> bytes:
@@ -102,9 +100,7 @@ def scalar(tag: str, x: Any, new_style: bool = False, double_precision: bool = F
 def tensor(tag: str, x: Any) -> bytes:
     """A whole tensor."""
     if not isinstance(x, Tensor | np.ndarray):
-        raise NotImplementedError(
-            f"Got {type(x)}, but numpy array or torch tensor are expected."
-        )
+        raise NotImplementedError(f"Got {type(x)}, but numpy array or torch tensor are expected.")
     return value(tag, tensor_field(as_array(x)) + metadata("tensor"))
 
 
@@ -206,6 +202,13 @@ def audio(tag: str, x: Any, sample_rate: int = 44100) -> bytes:
 
 def markdown(tag: str, content: str) -> bytes:
     """A text, which TensorBoard shows as Markdown."""
-    return value(
-        f"{tag}/text_summary", strings(content.encode(), (1,)) + metadata("text")
-    )
+    return value(f"{tag}/text_summary", strings(content.encode(), (1,)) + metadata("text"))
+
+
+def __getattr__(name: str) -> Any:
+    """The summaries of plugins under this name too, as scripts import them."""
+    if name in ("custom_scalars", "hparams", "mesh", "pr_curve", "pr_curve_raw"):
+        from . import plugins
+
+        return getattr(plugins, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
