@@ -25,6 +25,7 @@ UNCOVERED = {
     "unique2": "its derivative is refused, as in PyTorch",
     "unique_dim": "its derivative is refused, as in PyTorch",
     "unique_consecutive": "its derivative is refused, as in PyTorch",
+    "pool_pick": "the second derivative of max_pool, which second_order asks for",
 }
 
 # rows without a batching rule: under a transform the call is made of other ops (see ops/again.py)

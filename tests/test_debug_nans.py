@@ -220,3 +220,25 @@ def test_a_script_without_source_lines():
     linecache.checkcache()
     with stopped("log() made nan at <nowhere>:1, in <module>\n"), debug_nans():
         exec(compile("torch.log(torch.tensor([-1.]))", "<nowhere>", "exec"), scope)
+
+
+def test_under_transforms():
+    func, x = torch.func, torch.tensor([0.0, 1.0])
+
+    def bad(a):
+        return torch.sqrt(a) * 0
+
+    for f in (
+        lambda: func.vmap(func.grad(bad))(x),
+        lambda: func.jvp(bad, (x,), (x,)),
+        lambda: func.jacrev(bad)(x),
+        lambda: func.hessian(lambda a: (a**0.5).sum())(x),
+    ):
+        with stopped("made nan at", "in <lambda>"), debug_nans():
+            f()
+        f()
+    with debug_nans(inf=True):
+        assert func.vmap(func.grad(torch.sin))(x).isfinite().all()
+        assert func.hessian(lambda a: (a**3).sum())(x).isfinite().all()
+    with autograd.set_detect_anomaly(True):
+        assert func.vmap(func.grad(torch.sin))(x).isfinite().all()

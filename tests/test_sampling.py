@@ -75,9 +75,15 @@ def test_empty_and_nothing_to_draw():
     n = torch.tensor([0.0, 5.0, 5.0, -1.0])
     p = torch.tensor([0.5, 0.0, 1.0, 0.5])
     assert torch.binomial(n, p).tolist() == [0.0, 0.0, 5.0, 0.0]
-    assert torch.binomial(n[:, None], p).shape == (4, 4)
     assert torch._standard_gamma(torch.zeros(2)).tolist() == [2.0**-126] * 2
     assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.wengert_only  # PyTorch warns of a resized output
+def test_counts_and_probabilities_broadcast():
+    drawn = torch.binomial(torch.tensor([[3.0], [1000.0]]), torch.tensor([0.1, 0.9]))
+    assert drawn.shape == (2, 2)
+    assert (drawn[1] > drawn[0]).all()
 
 
 def test_nan_of_a_probability_stays():
@@ -198,6 +204,7 @@ def test_the_gradient_of_a_gamma_draw_keeps_its_quantile():
         assert s == pytest.approx(-change / density(shape, draw), rel=1e-3)
 
 
+@pytest.mark.wengert_only  # of a Dirichlet draw without torch.distributions
 def test_mean_gradients_are_the_gradients_of_means():
     n = 20_000
     torch.manual_seed(0)
@@ -213,6 +220,7 @@ def test_mean_gradients_are_the_gradients_of_means():
     np.testing.assert_allclose(slope.numpy(), expected, atol=0.004)
 
 
+@pytest.mark.wengert_only
 def test_forward_and_reverse_mode_agree():
     fwd = torch.autograd.forward_ad
     c = torch.tensor([[0.7, 2.0, 3.0], [5.0, 0.2, 1.0]], dtype=f64)

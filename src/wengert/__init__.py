@@ -56,7 +56,7 @@ _LAZY_MODULES = frozenset(
     "return_types alias version cli bridges".split()
 )
 _LAZY_NAMES = {
-    "vmap": "func",
+    "vmap": "func", "custom_jvp": "func", "custom_vjp": "func",
     "save": "serialization", "load": "serialization", "manual_seed": "random", "seed": "random",
     "initial_seed": "random", "get_rng_state": "random", "set_rng_state": "random",
     "Generator": "random", "default_generator": "random",
@@ -67,6 +67,7 @@ _LAZY_NAMES = {
     "is_anomaly_enabled": "autograd.anomaly_mode",
     "is_anomaly_check_nan_enabled": "autograd.anomaly_mode",
     "install_as_torch": "alias", "load_safetensors": "serialization", "save_safetensors": "serialization",
+    "load_npz": "serialization", "save_npz": "serialization",
 }  # fmt: skip
 
 

@@ -51,6 +51,8 @@ from .autograd.grad_mode import is_inference_mode_enabled as is_inference_mode_e
 from .kernels.dtypes import dtype as dtype, finfo as finfo, iinfo as iinfo
 from .random import Generator as Generator
 from .random import are_deterministic_algorithms_enabled as are_deterministic_algorithms_enabled
+from .func import custom_jvp as custom_jvp
+from .func import custom_vjp as custom_vjp
 from .random import default_generator as default_generator
 from .random import get_deterministic_debug_mode as get_deterministic_debug_mode
 from .random import get_rng_state as get_rng_state
@@ -60,9 +62,11 @@ from .autograd.anomaly_mode import is_anomaly_check_nan_enabled as is_anomaly_ch
 from .autograd.anomaly_mode import is_anomaly_enabled as is_anomaly_enabled
 from .random import is_deterministic_algorithms_warn_only_enabled as is_deterministic_algorithms_warn_only_enabled
 from .serialization import load as load
+from .serialization import load_npz as load_npz
 from .serialization import load_safetensors as load_safetensors
 from .random import manual_seed as manual_seed
 from .serialization import save as save
+from .serialization import save_npz as save_npz
 from .serialization import save_safetensors as save_safetensors
 from .random import seed as seed
 from .autograd.anomaly_mode import set_anomaly_enabled as set_anomaly_enabled

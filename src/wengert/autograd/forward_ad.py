@@ -114,7 +114,7 @@ def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> T
             f"make_dual: the tensor is dual at a level inside of level {number}; make it dual at "
             "the outer level first"
         )
-    return Dual.over(current, tensor.view_as(tensor), tangent)  # type: ignore[no-any-return]
+    return Dual.over(current, tensor.view_as(tensor), tangent)
 
 
 def unpack_dual(tensor: Tensor, *, level: int | None = None) -> UnpackedDualTensor:

@@ -144,7 +144,7 @@ def _made(cls: Any, randomness: str, on: tuple) -> Any:
     from .function import Function
 
     def size_of(values: tuple) -> int:
-        return next(v.shape[0] for v, b in zip(values, on, strict=True) if b)  # type: ignore[no-any-return]
+        return next(v.shape[0] for v, b in zip(values, on, strict=True) if b)
 
     class Mapped(Function):
         generate_vmap_rule = True
@@ -239,7 +239,7 @@ def _settled(examples: _Examples, g: Any, batched: bool) -> Any:
         return g
     if batched:
         return examples.whole(g)
-    return T.sum(g.value, (0,), False) if examples.is_mapped(g) else g * examples.size
+    return T.sum(examples.unwrap(g), (0,), False) if examples.is_mapped(g) else g * examples.size
 
 
 __all__ = ["NO_SETUP_CONTEXT", "VmapInfo", "call_batched", "mapped"]

@@ -19,9 +19,11 @@ from . import naming
 
 def _is_flat(value: Any) -> bool:
     """Return True for what PyTorch takes too, or refuses with words of its own."""
+    if isinstance(value, Tensor):
+        return True
     if value.__class__ is not tuple:
         return value.__class__ is list or tree.flatten(value)[1].is_leaf()
-    return all(tree.flatten(v)[1].is_leaf() for v in value)
+    return all(isinstance(v, Tensor) or tree.flatten(v)[1].is_leaf() for v in value)
 
 
 class _Call:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..core import inplace, state
+from ..core.dual import innermost
 from ..core.node import PORT, Node, public_name
 from ..core.tensor import Tensor
 from . import places, watch
@@ -26,7 +27,7 @@ class _Calls(state.Mode):
         result = self.forward(op, args, params)
         for r in result if isinstance(result, tuple) else (result,):
             if isinstance(r, Tensor) and r._spec.dtype.category >= 2:
-                what = _found(r._array)
+                what = _found(innermost(r))
                 if what is not None and not (what == "inf" and _has_inf(args, params)):
                     raise _made_by_call(op, args, r, what)
         return result
@@ -73,14 +74,14 @@ def _found_in(c: Any) -> str | None:
     if c.__class__.__name__ == "Parts":
         found = {_found_in(i) for i in c.items if i is not None}
         return "nan" if "nan" in found else "inf" if "inf" in found else None
-    return _found(c._array if isinstance(c, Tensor) else np.asarray(c))
+    return _found(innermost(c) if isinstance(c, Tensor) else np.asarray(c))
 
 
 def _has_inf(args: Any, params: tuple) -> bool:
     """Return True if an Inf was given, so that the call has not made it."""
     for a in (*args, *params):
         if isinstance(a, Tensor):
-            if a._spec.dtype.category >= 2 and np.isinf(a._array).any():
+            if a._spec.dtype.category >= 2 and np.isinf(innermost(a)).any():
                 return True
         elif isinstance(a, float) and not isfinite(a):
             return True
@@ -94,7 +95,7 @@ def _made_by_call(op: Any, args: tuple, result: Tensor, what: str) -> FloatingPo
         for name, a in zip(names, args, strict=True)
         if isinstance(a, Tensor | int | float)
     ]
-    guilty = [n for n, a in given if isinstance(a, Tensor) and _found(a._array) == what]
+    guilty = [n for n, a in given if isinstance(a, Tensor) and _found(innermost(a)) == what]
     verb = "passed on" if guilty else "made"
     lines = [f"{op.name}() {verb} {what}{_at_caller()}", f"  result: {_range(result)}"]
     lines += [f"  input {n}: {_range(a) if isinstance(a, Tensor) else a}" for n, a in given]
@@ -131,7 +132,7 @@ def _at_caller() -> str:
 
 
 def _range(t: Tensor) -> str:
-    a = t._array
+    a = innermost(t)
     text = counts(t)
     if a.size and a.dtype.kind in "iuf" and not np.isnan(a).all():
         text += f", from {np.nanmin(a):.6g} to {np.nanmax(a):.6g}"

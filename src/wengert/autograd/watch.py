@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..core import state
+from ..core.dual import innermost
 from ..core.errors import described
 from ..core.tensor import Tensor, wrap
 
@@ -70,7 +71,7 @@ def counts(g: Any) -> str:
     if g.__class__.__name__ == "Parts":
         return ", ".join("None" if i is None else counts(i) for i in g.items)
     t = g if isinstance(g, Tensor) else wrap(np.asarray(g))
-    a = t._array
+    a = innermost(t)
     if a.dtype.kind not in "fc":
         return described(t)
     found = [f"{n} {w}" for w, n in (("nan", np.isnan(a).sum()), ("inf", np.isinf(a).sum())) if n]
@@ -79,7 +80,7 @@ def counts(g: Any) -> str:
 
 def has_nan(c: Any) -> bool:
     """Return True if a cotangent (an array, a tensor, or `Parts`) has a NaN."""
-    a = c._array if isinstance(c, Tensor) else c
+    a = innermost(c) if isinstance(c, Tensor) else c
     if a.__class__ is np.ndarray:
         kind = a.dtype.char
         if (

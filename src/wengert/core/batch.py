@@ -121,8 +121,8 @@ class Batched(Wrapper):
         t._spec, t._edge, t._ext = self._spec, edge, None
         return t
 
-    @property
-    def _array(self) -> Any:  # type: ignore[override]
+    @property  # type: ignore[misc]
+    def _array(self) -> Any:
         raise RuntimeError(DATA_DEPENDENT.format(what="its memory or values"))
 
     def _value(self) -> Tensor:
@@ -182,7 +182,7 @@ class Batched(Wrapper):
 
     def detach(self) -> Tensor:
         """Return the same examples cut off from every history."""
-        return Batched.over(self.level, self.value.detach())  # type: ignore[no-any-return]
+        return Batched.over(self.level, self.value.detach())
 
     @property
     def requires_grad(self) -> bool:  # type: ignore[override]
@@ -218,7 +218,7 @@ def batched_over(level: Level, t: Tensor, dim: int) -> Tensor:
     value = t if dim == 0 else TENSORS.permute(
         t, (dim, *[k for k in range(t.ndim) if k != dim])
     )  # fmt: skip
-    return Batched.over(level.number, value)  # type: ignore[no-any-return]
+    return Batched.over(level.number, value)
 
 
 def whole(level: Level, t: Any, dim: int) -> Tensor:
@@ -228,7 +228,7 @@ def whole(level: Level, t: Any, dim: int) -> Tensor:
     else:
         value = TENSORS.expand(t, (level.size, *t.shape))
     if dim == 0:
-        return value  # type: ignore[no-any-return]
+        return value
     order = list(range(1, value.ndim))
     order.insert(dim, 0)
     moved: Tensor = TENSORS.permute(value, tuple(order))

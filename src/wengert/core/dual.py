@@ -49,7 +49,7 @@ class Wrapper(Tensor):
         return t
 
     @property
-    def _array(self) -> Any:  # type: ignore[override]
+    def _array(self) -> Any:
         return self.value._array
 
     @_array.setter

@@ -101,7 +101,7 @@ def _placed(tangent: Tensor, spec: Any, chain: tuple) -> Tensor:
     `unreplay` moves cotangents, which are unconjugated; between real and complex numbers that shows.
     """
     if not changes_kind(chain):
-        return TENSORS.unreplay(tangent, spec, chain)  # type: ignore[no-any-return]
+        return TENSORS.unreplay(tangent, spec, chain)
     placed: Tensor = TENSORS.unreplay(_conjugate(tangent), spec, chain)
     return _conjugate(placed)
 

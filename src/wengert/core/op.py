@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .node import Node, Spent
+from .record import evaluate
 from .spec import spec_of
 from .tensor import Tensor, attach, extra_of, storage_of
 
@@ -264,11 +265,7 @@ class Op:
             return n.rest[self.kept.index(name)]
         raise AttributeError(f"{n.name()!r} object has no attribute '_saved_{name}'")
 
-    def evaluate(self, args: tuple, params: tuple) -> Any:
-        """Run and record one call, past every mode."""
-        from .record import evaluate
-
-        return evaluate(self, args, params)
+    evaluate = evaluate  # (args, params): run and record one call, past every mode
 
     def __repr__(self) -> str:
         return f"<op {self.schema}>"

@@ -95,6 +95,14 @@ class Place(NamedTuple):
 def places(n: Node) -> list[Place]:
     """Return where a node keeps its saved tensors, in PyTorch's order: by name, the result last."""
     row = getattr(n.op, "op", n.op)
+    if row.variadic or row.outputs != 1:
+        return _places(n, row)
+    if row.places is None:  # the same for every call
+        row.places = _places(n, row)
+    return row.places
+
+
+def _places(n: Node, row: Any) -> list[Place]:
     count = len(row.inputs)
     found = []
     if row.variadic:

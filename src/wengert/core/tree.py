@@ -19,7 +19,7 @@ class TreeSpec:
 
     def __init__(self, kind: type | None, keys: Any, children: tuple[TreeSpec, ...]) -> None:
         self.kind, self.keys, self.children = kind, keys, children
-        self.count = 1 if kind is None else sum(c.count for c in children)
+        self.count: int = 1 if kind is None else sum(c.count for c in children)
 
     def __eq__(self, other: object) -> bool:
         return (

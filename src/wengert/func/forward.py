@@ -88,7 +88,7 @@ def made_dual(level: int, x: Tensor, t: Tensor) -> Tensor:
         if which.dtype.category < 2:
             raise ValueError(f"Expected {what} to be floating point or complex, but got: {which.dtype}")
     check_tangent(x, t)
-    return Dual.over(level, share(x, x._edge), t)  # type: ignore[no-any-return]
+    return Dual.over(level, share(x, x._edge), t)
 
 
 def parted(level: int, t: Tensor) -> tuple[Tensor, Any]:

@@ -16,7 +16,7 @@ from ..core import engine, state
 from ..core.node import LEAF, Node
 from ..core.op import TENSORS as T
 from ..core.op import share
-from ..core.tensor import Tensor
+from ..core.tensor import Tensor, wrap
 from ..core.tree import flatten, unflatten
 
 new = object.__new__
@@ -129,7 +129,7 @@ def pull(
             continue
         g = engine.to_user(g, v._spec)
         if not isinstance(g, Tensor):
-            g = engine.wrap(g)
+            g = wrap(g)
         results.append(settled(g, wrt) if outer else stripped(g))
     return results
 

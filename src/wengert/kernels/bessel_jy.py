@@ -1,8 +1,9 @@
 """Bessel functions of the first and second kind and the modified ones of the second, orders 0 and 1.
 
-J and Y: up to 25 Bessel's integral over a period by the trapezoidal rule, which is exact to rounding
-when it has more points than the argument plus some 30 (DLMF 10.9.1), and Neumann's expansion of Y
-in J (10.8.3, A&S 9.1.88); beyond, Hankel's expansion (10.17.3).
+J and Y: up to 25 piecewise polynomials, made when first needed from Bessel's integral over a period
+by the trapezoidal rule, which is exact to rounding when it has more points than the argument plus
+some 30 (DLMF 10.9.1), and from Neumann's expansion of Y in J (10.8.3); beyond, Hankel's expansion
+(10.17.3).
 K: up to 2 the power series (10.31.2), up to 25 the integral of exp(-x cosh t) cosh(n t) (10.32.9),
 again by the trapezoidal rule, then the asymptotic expansion (10.40.2).
 DLMF is the NIST Digital Library of Mathematical Functions, https://dlmf.nist.gov.
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -52,16 +54,54 @@ def _sum(f: Callable[[Array], Array], x: Array, weights: Array) -> Array:
     return total
 
 
+# The entire even functions that J0, J1 and, next to a logarithm, Y0 and Y1 consist of.
+_ENTIRE: dict[str, Callable[[Array], Array]] = {
+    "j0": lambda x: _sum(np.cos, x, _QUARTER),
+    "j1": lambda x: _sum(np.sin, x, _QUARTER * _SINES) / x,
+    "y0": lambda x: -4 / math.pi * _sum(np.cos, x, _NEUMANN),
+    "y1": lambda x: -4 / math.pi * _sum(np.sin, x, _NEUMANN * _SINES) / x,
+}
+_WIDTH, _DEGREE = 4.0, 24
+
+
+@lru_cache
+def _pieces(name: str) -> tuple[Array, ...]:
+    """Polynomials in s, -1 <= s <= 1, for the intervals of width 4 up to 28: the k-th coefficients.
+
+    They interpolate at Chebyshev points; the error of degree 24 is 2^25 / 25! = 2e-18 of 1.
+    """
+    n = _DEGREE + 1
+    angles = (np.arange(n) + 0.5) * math.pi / n
+    nodes = np.cos(angles)
+    to_chebyshev = 2 / n * np.cos(np.outer(np.arange(n), angles))
+    to_chebyshev[0] /= 2
+    rows = []
+    for k in range(7):
+        values = _ENTIRE[name](_WIDTH * (k + 0.5 + nodes / 2))
+        rows.append(np.polynomial.chebyshev.cheb2poly(to_chebyshev @ values))
+    return tuple(np.array(rows).T.copy())
+
+
+def _entire(name: str, a: Array) -> Array:
+    where = (a * (1 / _WIDTH)).astype(np.intp)
+    s = a * (2 / _WIDTH) - (2 * where + 1)
+    coefficients = _pieces(name)
+    total = coefficients[-1].take(where)
+    for c in coefficients[-2::-1]:
+        total *= s
+        total += c.take(where)
+    return total
+
+
 def _j_near(order: int, a: Array) -> Array:
-    return _sum(np.cos, a, _QUARTER) if order == 0 else _sum(np.sin, a, _QUARTER * _SINES)
+    return a * _entire("j1", a) if order else _entire("j0", a)
 
 
 def _y_near(order: int, a: Array) -> Array:
     log = np.log(a / 2) + _EULER
     if order == 0:
-        return 2 / math.pi * log * _j_near(0, a) - 4 / math.pi * _sum(np.cos, a, _NEUMANN)
-    rest = _sum(np.sin, a, _NEUMANN * _SINES)
-    return 2 / math.pi * (log * _j_near(1, a) - _j_near(0, a) / a) - 4 / math.pi * rest
+        return 2 / math.pi * log * _entire("j0", a) + _entire("y0", a)
+    return 2 / math.pi * (log * _j_near(1, a) - _entire("j0", a) / a) + a * _entire("y1", a)
 
 
 def _far(order: int, a: Array, second: bool) -> Array:

@@ -26,7 +26,10 @@ def lu_factor(x: ndarray) -> tuple[ndarray, ndarray, ndarray]:
     info = np.zeros(len(a), np.int32)
     for j in range(0, k, _BLOCK):
         end = min(j + _BLOCK, k)
-        _factor_columns(a, j, end, pivots, info)
+        if len(a) == 1:
+            _factor_columns_of_one(a[0], j, end, pivots[0], info)
+        else:
+            _factor_columns(a, j, end, pivots, info)
         if end < n:
             right = a[:, j:end, end:]
             right[...] = solve_unit_lower(a[:, j:end, j:end], right)
@@ -59,6 +62,27 @@ def _factor_columns(a: ndarray, start: int, end: int, pivots: ndarray, info: nda
         below /= head[:, None]
         if j + 1 < end:
             a[:, j + 1 :, j + 1 : end] -= below[:, :, None] * a[:, j, None, j + 1 : end]
+
+
+def _factor_columns_of_one(
+    a: ndarray, start: int, end: int, pivots: ndarray, info: ndarray
+) -> None:
+    """The same for a single matrix, with fewer calls a column."""
+    for j in range(start, end):
+        p = j + int(_size(a[j:, j]).argmax())
+        pivots[j] = p + 1
+        if p != j:
+            row = a[p].copy()
+            a[p] = a[j]
+            a[j] = row
+        head = a[j, j]
+        if head == 0:
+            info[0] = info[0] or j + 1
+            continue
+        below = a[j + 1 :, j]
+        below /= head
+        if j + 1 < end:
+            a[j + 1 :, j + 1 : end] -= below[:, None] * a[j, j + 1 : end]
 
 
 def solve_unit_lower(low: ndarray, b: ndarray) -> ndarray:

@@ -25,7 +25,7 @@ Ints = tuple[int, ...]
 Parts = tuple[Array | None, Array | None, Array | None]
 
 _BLOCK = 1 << 16  # elements of a block: some of these fit a second-level cache
-_FEW = 1 << 12  # elements up to which calls cost more than passes
+_FEW = 1 << 15  # elements up to which calls cost more than passes
 _SHORT = 16  # places of a channel below which its factor is repeated for each
 
 
@@ -85,15 +85,12 @@ def standardize(
     """(x - mean) / sqrt(var + eps) * y + z; also the mean and the variance, dims kept."""
     given = x.dtype
     wide = x.astype(SINGLE) if given is HALF else x
-    if shape is None and 0 < x.size <= _FEW and _is_features(x.ndim, axes):
-        first = x.ndim - len(axes)
-        kept = (*x.shape[:first], *[1] * len(axes))
-        rows = wide if len(axes) == 1 and first == 1 else wide.reshape(math.prod(kept), -1)
-        found = _few_features(rows, _flat(y, wide.dtype), _flat(z, wide.dtype), eps)
-        out, mean, var = found[0].reshape(x.shape), found[1].reshape(kept), found[2].reshape(kept)
+    if 0 < x.size <= _FEW:
+        d = wide.dtype
+        out, mean, var = _few(wide, _flat(y, d), _flat(z, d), shape, axes, eps)
         return out if given is not HALF else out.astype(HALF), mean, var
     v = wide if shape is None else wide.reshape(shape)
-    kept = tuple([1 if d in axes else n for d, n in enumerate(v.shape)])
+    kept = _kept(v.shape, axes)
     y, z = _flat(y, v.dtype), _flat(z, v.dtype)
     if not v.size:
         nothing = np.full(kept, np.nan, v.dtype)
@@ -126,6 +123,13 @@ def standardize_backward(
         ]
         return none[0], none[1], none[2]
     r = _rsqrt(var, eps)
+    if v.size <= _FEW:
+        gx, gy, gz = _few_pull(g, v, y, mean, r, need, shape, axes)
+        return (
+            None if gx is None else gx.reshape(v.shape),
+            None if gy is None else gy.reshape(affine),
+            None if gz is None else gz.reshape(affine),
+        )
     if _off_centre(mean, r):
         v, mean = np.subtract(v, mean), np.zeros_like(mean)
     gx: Any
@@ -142,26 +146,107 @@ def standardize_backward(
     )
 
 
-# ---------------------------------------------------------------- statistics of rows
-def _few_features(
-    v: Array, y: Array | None, z: Array | None, eps: float
+# ---------------------------------------------------------------- few elements, few calls
+def _thin(x: Array, shape: Ints | None, axes: Ints) -> tuple[Ints, Ints, Any, Any]:
+    """How to see x: the shape for its statistics and that for its weights, and how many numbers of
+    each kind there are; `None` in the indices is where a vector of them broadcasts."""
+    if shape is not None:
+        n, groups, each, places = shape
+        return (n * groups, each * places), (n, groups * each, places), _LAST, _LAST
+    if x.ndim == len(axes) or axes[0] == x.ndim - len(axes):
+        count = math.prod(x.shape[axes[0] :])
+        rows = (x.size // count, count)
+        return rows, rows, _LAST, ...
+    n, c, *rest = x.shape
+    view = (n, c, math.prod(rest))
+    return view, view, _LAST, _LAST
+
+
+_LAST = (slice(None), None)
+
+
+def _total(v: Array) -> Array:
+    """The sums of rows (two dims), or of channels (three: over the first and the last)."""
+    if v.ndim == 2:
+        return v.dot(_ones(v.shape[1], v.dtype))  # type: ignore[no-any-return]
+    n, c, places = v.shape
+    if places > 1:
+        v = v.reshape(n * c, places).dot(_ones(places, v.dtype))
+    return _ones(n, v.dtype).dot(v.reshape(n, c))  # type: ignore[no-any-return]
+
+
+def _few(
+    x: Array, y: Array | None, z: Array | None, shape: Ints | None, axes: Ints, eps: float
 ) -> tuple[Array, Array, Array]:
-    """`_features` in the fewest calls."""
-    n = v.shape[1]
-    ones = _ones(n, v.dtype)
-    mean = v.dot(ones)
+    """`standardize` in the fewest calls."""
+    view, affine, by_mean, by_weight = _thin(x, shape, axes)
+    v = x.reshape(view)
+    mean = _total(v)
+    n = x.size // len(mean)
     mean /= n
-    out = np.subtract(v, mean[:, None])
-    var = np.multiply(out, out).dot(ones)
+    out = np.subtract(v, mean[by_mean])
+    var = _total(np.multiply(out, out))
     var /= n
-    out *= _rsqrt(var, eps)[:, None]
-    if y is not None:
-        out *= y
-    if z is not None:
-        out += z
-    return out, mean, var
+    r = _rsqrt(var, eps)
+    if len(view) == 3 and y is not None:
+        r *= y
+        y = None
+    out *= r[by_mean]
+    if y is not None or z is not None:
+        out = out.reshape(affine)
+        if y is not None:
+            out *= y[by_weight]
+        if z is not None:
+            out += z[by_weight]
+    kept = _kept(x.shape if shape is None else shape, axes)
+    return out.reshape(x.shape), mean.reshape(kept), var.reshape(kept)
 
 
+def _kept(shape: Ints, axes: Ints) -> Ints:
+    return tuple([1 if d in axes else n for d, n in enumerate(shape)])
+
+
+def _few_pull(
+    g: Array, v: Array, y: Array | None, mean: Array, r: Array, need: tuple[bool, ...],
+    shape: Ints | None, axes: Ints,
+) -> Parts:  # fmt: skip
+    """`standardize_backward` in the fewest calls."""
+    view, affine, by_mean, by_weight = _thin(v, shape, axes)
+    r = r.reshape(-1)
+    g = g.reshape(affine)
+    n = v.size // len(r)
+    h = np.subtract(v.reshape(view), mean.reshape(-1)[by_mean])
+    h *= r[by_mean]
+    gx: Any = None
+    gy: Any = None
+    gz: Any = None
+    weights_alike = len(view) == 3  # batch norm: sums for the weights are those for the means
+    rows = by_weight is ...
+    if need[1] or weights_alike:
+        p = np.multiply(g, h.reshape(affine))
+        gy = _ones(len(p), p.dtype).dot(p) if rows else _total(p)
+    if need[2] or weights_alike:
+        gz = _ones(len(g), g.dtype).dot(g) if rows else _total(g)
+    if need[0]:
+        if weights_alike:
+            a, b = gz / n, gy / n
+            gx = np.subtract(g, a[by_mean])
+            scale = r if y is None else r * y
+        else:
+            gx = g.copy() if y is None else np.multiply(g, y[by_weight])
+            gx = gx.reshape(view)
+            a, b = _total(gx), _total(np.multiply(gx, h))
+            a /= n
+            b /= n
+            gx -= a[by_mean]
+            scale = r
+        h *= b[by_mean]
+        gx -= h
+        gx *= scale[by_mean]
+    return gx, gy if need[1] else None, gz if need[2] else None
+
+
+# ---------------------------------------------------------------- statistics of rows
 def _features(v: Array, y: Array | None, z: Array | None, eps: float) -> tuple[Array, Array, Array]:
     """(x - m) r y + z = x (r y) - (m r y - z), both brackets products of thin matrices."""
     rows, n = v.shape

@@ -256,25 +256,31 @@ def scatter_reduce(
         out = scatter_add(base, src, index, dim)
         if reduce == "sum":
             return out
-        n = scatter_count(x, index, dim, include_self)
-        return (out // n if x.dtype.kind in "iu" else out / n).astype(x.dtype, copy=False)
+        n = _met(x.shape, index, dim, include_self)
+        if x.dtype.kind in "iu":
+            return (out // n).astype(x.dtype)
+        return (out / n.astype(x.dtype)).astype(x.dtype, copy=False)
     out = np.array(x, order="C") if include_self else scatter(x, _identity(reduce, x.dtype), index, dim)
     combine_along(out, src, index, dim, _REDUCE[reduce])
     return out
 
 
+def _met(shape: tuple[Any, ...], index: ndarray, dim: int, include_self: bool) -> ndarray:
+    """Return how many values meet at every place; 1 where none does."""
+    rows = as_rows(index, dim)
+    if rows is not None and all(n == m or k == dim for k, (n, m) in enumerate(zip(index.shape, shape, strict=True))):
+        n = np.maximum(np.bincount(rows, minlength=shape[dim]) + int(include_self), 1)
+        return np.broadcast_to(n.reshape((-1,) + (1,) * (len(shape) - 1 - dim)), shape)
+    n = np.full(shape, int(include_self), np.intp)
+    flat = n.reshape(-1)
+    np.add.at(flat, _flat(index, shape, dim).reshape(-1), 1)
+    np.maximum(flat, 1, out=flat)
+    return n
+
+
 def scatter_count(x: ndarray, index: ndarray, dim: int, include_self: bool) -> ndarray:
     """Return how many values meet at every place, in x's dtype; 1 where none does."""
-    rows = as_rows(index, dim)
-    if rows is not None and index.shape[:dim] + index.shape[dim + 1 :] == x.shape[:dim] + x.shape[dim + 1 :]:
-        met = np.maximum(np.bincount(rows, minlength=x.shape[dim]) + int(include_self), 1).astype(x.dtype)
-        return np.broadcast_to(met.reshape((-1,) + (1,) * (x.ndim - 1 - dim)), x.shape)
-    n = np.full(x.shape, int(include_self), np.intp)
-    flat = n.reshape(-1)
-    at = _flat(index, x.shape, dim)
-    np.add.at(flat, at.reshape(-1), 1)
-    np.maximum(flat, 1, out=flat)
-    return n.astype(x.dtype)
+    return _met(x.shape, index, dim, include_self).astype(x.dtype)
 
 
 # ------------------------------------------------------------------- masks

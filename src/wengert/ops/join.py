@@ -132,11 +132,13 @@ def cat(tensors: Any, dim: int = 0, *, axis: int | None = None, out: Any = None)
     if not xs:
         raise ValueError("torch.cat(): expected a non-empty list of Tensors")
     first = xs[0]._spec
-    for x in xs:
-        s = x._spec
-        if s is not first or s.ndim == 0 or s.shape == (0,):
-            xs = _check_cat(xs, dim)
-            break
+    if not first.ndim or first.shape == (0,):
+        xs = _check_cat(xs, dim)
+    else:
+        for x in xs:
+            if x._spec is not first:
+                xs = _check_cat(xs, dim)
+                break
     d = wrap_dim(dim, xs[0]._spec.ndim)
     if quiet(xs):
         return wrap(_cat_kernel([x._array for x in xs], d))

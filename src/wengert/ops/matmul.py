@@ -16,7 +16,13 @@ from ..core.tensor import Tensor, wrap
 from ..kernels import linalg as k
 from ..kernels.dims import broadcast_shapes, shown
 from .batched_products import (
-    dot_product, matrix_vector, outer_product, rows_product, stack_product, tn_product, vector_matrix,
+    dot_product,
+    matrix_vector,
+    outer_product,
+    rows_product,
+    stack_product,
+    tn_product,
+    vector_matrix,
 )  # fmt: skip
 from .reduce import checked
 

@@ -120,6 +120,37 @@ def _given(t: Any, name: str, rows: int, size: int) -> Any:
     return t
 
 
+def _merged(mask: Any, padding: Any, batch: int, heads: int, length: int, keys: int) -> Any:
+    """One mask to add to logits (batch, heads, length, keys), of both kinds; None for none."""
+    whole = (batch, heads, length, keys)
+    if mask is not None and mask.shape[0] != 1:
+        mask = T.reshape(mask, whole)
+    if padding is None:
+        return mask
+    if tuple(padding.shape) != (batch, keys):
+        at, want = (0, batch) if padding.shape[0] != batch else (1, keys)
+        raise AssertionError(
+            f"Expected key_padded_mask.shape[{at}] to be {want}, but got {padding.shape[at]}"
+        )
+    padding = T.reshape(padding, (batch, 1, 1, keys))
+    if mask is None:
+        return padding
+    return (T.unsqueeze(mask, 0) if mask.ndim == 3 else mask) + padding
+
+
+def _weighted(q: Any, k: Any, v: Any, mask: Any, p: float, together: tuple) -> tuple:
+    """Attention of (batch * heads, ...) with its weights."""
+    rows, length, keys = q.shape[0], q.shape[1], k.shape[1]
+    logits: Any = T.bmm_nt(q * math.sqrt(1.0 / q.shape[2]), k)
+    if mask is not None:
+        logits = T.reshape(logits, (*together, length, keys)) + mask
+        logits = T.reshape(logits, (rows, length, keys))
+    weights = softmax_row(logits, 2)
+    if p:
+        weights = dropout(weights, p, True)
+    return T.bmm(weights, v), weights
+
+
 # ---------------------------------------------------------------- the function
 @public("F")
 def multi_head_attention_forward(
@@ -191,37 +222,17 @@ def multi_head_attention_forward(
         k, v = cat([k, nothing], 1), cat([v, nothing], 1)
         mask, padding = _widened(mask), _widened(padding)
     keys = k.shape[1]
-    if padding is not None:
-        if tuple(padding.shape) != (batch, keys):
-            at, want = (0, batch) if padding.shape[0] != batch else (1, keys)
-            raise AssertionError(
-                f"Expected key_padded_mask.shape[{at}] to be {want}, but got {padding.shape[at]}"
-            )
-        padding = T.reshape(padding, (batch, 1, 1, keys))
-        if mask is None:
-            mask = padding
-        elif mask.shape[0] == 1:
-            mask = T.unsqueeze(mask, 0) + padding
-        else:
-            mask = T.reshape(mask, (batch, num_heads, length, keys)) + padding
-    elif mask is not None and mask.shape[0] != 1:
-        mask = T.reshape(mask, (batch, num_heads, length, keys))
+    mask = _merged(mask, padding, batch, num_heads, length, keys)
     p = dropout_p if training else 0.0
     together = (batch, num_heads)
-    if not need_weights:
-        q, k, v = (T.reshape(t, (*together, t.shape[1], size)) for t in (q, k, v))
-        out: Any = scaled_dot_product_attention(q, k, v, mask, p, causal)
-        out = T.reshape(out, (rows, length, size))
-        weights: Any = None
+    weights: Any = None
+    out: Any
+    if need_weights:
+        out, weights = _weighted(q, k, v, mask, p, together)
     else:
-        logits: Any = T.bmm_nt(q * math.sqrt(1.0 / size), k)
-        if mask is not None:
-            logits = T.reshape(logits, (*together, length, keys)) + mask
-            logits = T.reshape(logits, (rows, length, keys))
-        weights = softmax_row(logits, 2)
-        if p:
-            weights = dropout(weights, p, True)
-        out = T.bmm(weights, v)
+        q, k, v = (T.reshape(t, (*together, t.shape[1], size)) for t in (q, k, v))
+        out = scaled_dot_product_attention(q, k, v, mask, p, causal)
+        out = T.reshape(out, (rows, length, size))
     out = T.reshape(T.transpose(out, 0, 1), (length * batch, width))
     out = T.view(linear(out, out_proj_weight, out_proj_bias), (length, batch, out_proj_weight.shape[0]))
     if weights is not None:

@@ -14,7 +14,7 @@ from ..core.op import TENSORS as T
 from ..core.record import bind
 from ..core.registry import public
 from ..core.size import size_of
-from ..core.tensor import Tensor, wrap
+from ..core.tensor import Tensor
 from ..kernels import dtypes
 from ..kernels.random import Generator
 from .checking import check_tensor

@@ -17,6 +17,7 @@ from ..kernels.dims import wrap_dim
 from ..kernels.dtypes import as_dtype
 from ..kernels.random import default_generator
 from .checking import check_tensor
+from .draws import check_randomness, drawn
 
 T: Any = TENSORS
 
@@ -169,15 +170,16 @@ def gumbel_softmax(
     if eps != 1e-10:
         warnings.warn("`eps` parameter is deprecated and has no effect.", UserWarning, stacklevel=2)
     check_tensor(logits, "gumbel_softmax", "logits")
-    noise = default_generator().exponential(logits._array.shape, 1.0, logits._spec.np)
-    gumbels = (logits + -T.log(wrap(noise))) / tau
-    soft = _softmax(gumbels, dim)
+    shape, d = tuple(logits.shape), logits._spec.np
+    check_randomness()
+    noise = drawn(shape, lambda whole: default_generator().exponential(whole, 1.0, d))
+    soft = _softmax((logits + -T.log(noise)) / tau, dim)
     if not hard:
         return soft
-    one_hot = np.zeros_like(soft._array)
-    if soft._spec.ndim:
-        d = wrap_dim(dim, soft._spec.ndim)
-        np.put_along_axis(one_hot, soft._array.argmax(d, keepdims=True), 1, d)
+    if not shape:
+        one_hot: Any = wrap(np.ones((), d))
     else:
-        one_hot += 1
-    return T.add(T.sub(wrap(one_hot), soft.detach()), soft)
+        at = wrap_dim(dim, len(shape))
+        numbers = np.arange(shape[at]).reshape([-1 if k == at else 1 for k in range(len(shape))])
+        one_hot = T.cast(T.eq(T.argmax(soft, at, True), wrap(numbers)), soft._spec.dtype)
+    return T.add(T.sub(one_hot, soft.detach()), soft)

@@ -3,7 +3,7 @@
 `formula(xp, p, g, slots, numbers)` returns the new parameter and its new slots (the state arrays of
 its shape). It uses operators and names that NumPy and wengert share, and changes nothing in place:
 `xp` is NumPy for the ordinary step, which runs block by block over the memory of the parameters,
-and wengert itself for `differentiable=True`, where the same text is recorded.
+and the functions of tensors for `differentiable=True`, where the same text is recorded.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 
 from ..core.inplace import bump, caller
 from ..core.tensor import Tensor, wrap
+from ..late import named
 from . import _blocks
 from .optimizer import Optimizer, number, recorded, start_count
 
@@ -104,8 +105,7 @@ def record(
     Settings may be tensors that require grad. The parameter is written in place, from a copy of its
     old value: nothing recorded is overwritten.
     """
-    import wengert as xp
-
+    xp = _TENSORS
     with recorded(group):
         g: Any = -grad if group["maximize"] else grad
         new: Any = p.clone()
@@ -126,6 +126,14 @@ def record(
         p.copy_(new)
 
 
+class _Names:
+    """The functions of the package by name."""
+
+    def __getattr__(self, name: str) -> Any:
+        return named("torch", name)
+
+
+_TENSORS = _Names()
 _updates: dict[Any, _blocks.Update] = {}
 
 

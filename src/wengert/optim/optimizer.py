@@ -121,7 +121,8 @@ class Optimizer:
             self.add_param_group(dict(group) if isinstance(group, dict) else group)
 
     def _make_hook_tables(self) -> None:
-        self._opt_called = False
+        self._opt_called = False  # since a schedule was made, if there is one
+        self._scheduled = False
         self._optimizer_step_pre_hooks: OrderedDict[int, Hook] = OrderedDict()
         self._optimizer_step_post_hooks: OrderedDict[int, Hook] = OrderedDict()
         self._optimizer_state_dict_pre_hooks: OrderedDict[int, Hook] = OrderedDict()

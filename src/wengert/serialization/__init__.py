@@ -2,7 +2,7 @@
 
 Tensors, parameters, numbers, text, dtypes, devices, NumPy arrays and plain containers of these pass
 between wengert and PyTorch both ways. What else a file holds is refused by name. `.safetensors`
-files are read and written by `safetensors.py`.
+files are read and written by `safetensors.py`, NumPy's `.npz` by `npz.py`.
 """
 
 from __future__ import annotations
@@ -13,10 +13,13 @@ from collections.abc import Callable
 from typing import Any
 
 from .formats import LoadError
+from .npz import load_npz, save_npz
 from .safetensors import load_file as load_safetensors
 from .safetensors import save_file as save_safetensors
 
-__all__ = ["LoadError", "load", "load_safetensors", "save", "save_safetensors"]
+__all__ = [
+    "LoadError", "load", "load_npz", "load_safetensors", "save", "save_npz", "save_safetensors",
+]  # fmt: skip
 
 _LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # how files before PyTorch 1.6 begin
 

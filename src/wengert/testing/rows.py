@@ -128,13 +128,13 @@ def moved(arrays: Sequence[np.ndarray], directions: Sequence[Any], step: float) 
     return [a if d is None else a + step * d for a, d in zip(arrays, directions, strict=True)]
 
 
-def weighted(row: Row, ts: Sequence[Tensor], weights: Sequence[np.ndarray] | None = None) -> Tensor:
+def weighted(row: Row, ts: Sequence[Tensor], weights: Sequence[Any] | None = None) -> Tensor:
     """Return the scalar sum of w * output over all outputs of the call."""
     outs = outputs(row.call(wengert, *ts))
     ws = weights_of(outs) if weights is None else weights
     total: Any = None
     for o, w in zip(outs, ws, strict=True):
-        term = (o * wrap(w)).sum()
+        term = (o * (w if isinstance(w, Tensor) else wrap(w))).sum()
         total = term if total is None else total + term
     return total
 

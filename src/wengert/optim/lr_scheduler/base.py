@@ -35,6 +35,18 @@ def set_rate(group: dict[str, Any], value: float) -> None:
         group["lr"] = value
 
 
+def warn_of_epoch() -> None:
+    """Warn that `step(epoch)` is deprecated."""
+    warnings.warn(
+        "The epoch parameter in `scheduler.step()` was not necessary and is being deprecated where "
+        "possible. Please use `scheduler.step()` to step the scheduler. During the deprecation, if "
+        "epoch is different from None, the closed form is used instead of the new chainable form, "
+        "where available.",
+        UserWarning,
+        stacklevel=3,
+    )
+
+
 class LRScheduler:
     """Base class: a subclass defines `get_lr()`, the list of the groups' next rates."""
 
@@ -57,6 +69,11 @@ class LRScheduler:
         self._step_count = 0
         self._last_lr: list[float] = []
         self._is_initial = True
+        self._get_lr_called_within_step = False
+        if not optimizer.__dict__.get("_scheduled"):
+            # only steps from here on count as steps before those of the schedule
+            optimizer._scheduled = True
+            optimizer._opt_called = False
         self.step()
         self._is_initial = False
 
@@ -77,25 +94,53 @@ class LRScheduler:
         raise NotImplementedError(f"{type(self).__name__} must define get_lr()")
 
     def step(self, epoch: int | None = None) -> None:
-        """Goes to the next epoch, or to `epoch`, and sets the rates."""
-        if self._step_count == 1 and not self._is_initial and not self.optimizer._opt_called:
+        """Goes to the next epoch, or to `epoch` (deprecated), and sets the rates."""
+        if self._step_count == 1 and not self._is_initial:
+            self._check_order()
+        self._step_count += 1
+        closed = getattr(self, "_get_closed_form_lr", None)
+        self._get_lr_called_within_step = True
+        try:
+            if epoch is None:
+                self.last_epoch += 1
+                values = self.get_lr()
+            else:
+                warn_of_epoch()
+                self.last_epoch = epoch
+                values = closed() if closed is not None else self.get_lr()
+        finally:
+            self._get_lr_called_within_step = False
+        self._write(values)
+
+    def _check_order(self) -> None:
+        """Warn if the schedule goes on before the optimizer has stepped."""
+        if not hasattr(self.optimizer.step, "watched"):
+            warnings.warn(
+                "Seems like `optimizer.step()` has been overridden after learning rate scheduler "
+                "initialization. Please, make sure to call `optimizer.step()` before "
+                "`lr_scheduler.step()`.",
+                UserWarning,
+                stacklevel=3,
+            )
+        elif not self.optimizer._opt_called:
             warnings.warn(
                 "Detected call of `lr_scheduler.step()` before `optimizer.step()`. In PyTorch "
                 "1.1.0 and later, you should call them in the opposite order: `optimizer.step()` "
                 "before `lr_scheduler.step()`. Otherwise the first value of the schedule is "
                 "skipped.",
                 UserWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
-        self._step_count += 1
-        closed = getattr(self, "_get_closed_form_lr", None)
-        if epoch is None:
-            self.last_epoch += 1
-            values = self.get_lr()
-        else:
-            self.last_epoch = epoch
-            values = closed() if closed is not None else self.get_lr()
-        self._write(values)
+
+    def _warn_outside_of_step(self) -> None:
+        """Called by `get_lr`, which gives the next rates only within `step`."""
+        if not self._get_lr_called_within_step:
+            warnings.warn(
+                "To get the last learning rate computed by the scheduler, please use "
+                "`get_last_lr()`.",
+                UserWarning,
+                stacklevel=3,
+            )
 
     def _write(self, values: Iterable[float]) -> None:
         for group, lr in zip(self.optimizer.param_groups, values, strict=True):

@@ -9,7 +9,7 @@ from typing import Any
 
 from ...core.tensor import Tensor
 from ..optimizer import Optimizer
-from .base import LRScheduler, each, set_rate
+from .base import LRScheduler, each, set_rate, warn_of_epoch
 
 
 def _check(schedulers: Sequence[LRScheduler], optimizer: Any, owner: str, at_least: str) -> None:
@@ -174,6 +174,14 @@ class ReduceLROnPlateau(LRScheduler):
             raise ValueError(f"threshold mode {threshold_mode} is unknown!")
         self.factor = factor
         self.optimizer = optimizer
+        if isinstance(min_lr, list | tuple):
+            if len(min_lr) != len(optimizer.param_groups):
+                raise ValueError(
+                    f"expected {len(optimizer.param_groups)} min_lrs, got {len(min_lr)}"
+                )
+            self.default_min_lr = None
+        else:
+            self.default_min_lr = min_lr
         self.min_lrs = each("min_lr", min_lr, optimizer)
         self.patience = patience
         self.cooldown = cooldown
@@ -183,11 +191,12 @@ class ReduceLROnPlateau(LRScheduler):
         self.mode = mode
         self.threshold = threshold
         self.threshold_mode = threshold_mode
+        self.mode_worse = math.inf if mode == "min" else -math.inf
         self._reset()
 
     def _reset(self) -> None:
         """Forgets the best value and the counters."""
-        self.best = math.inf if self.mode == "min" else -math.inf
+        self.best = self.mode_worse
         self.cooldown_counter = 0
         self.num_bad_epochs = 0
 
@@ -208,6 +217,8 @@ class ReduceLROnPlateau(LRScheduler):
     def step(self, metrics: Any, epoch: int | None = None) -> None:  # type: ignore[override]
         """Notes the metric of one more epoch and reduces the rate if it is time."""
         current = float(metrics)
+        if epoch is not None:
+            warn_of_epoch()
         self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
         if self.is_better(current, self.best):
             self.best = current

@@ -23,6 +23,7 @@ class CosineAnnealingLR(LRScheduler):
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
+        self._warn_outside_of_step()
         if self.last_epoch == 0:
             return self._now()
         if self._step_count == 1 and self.last_epoch > 0:
@@ -69,6 +70,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
+        self._warn_outside_of_step()
         height = (1 + math.cos(math.pi * self.T_cur / self.T_i)) / 2
         return [self.eta_min + (base - self.eta_min) * height for base in self.base_lrs]
 
@@ -93,7 +95,12 @@ class CosineAnnealingWarmRestarts(LRScheduler):
                     self.T_cur -= self.T_i
                     self.T_i *= self.T_mult
         self.last_epoch = math.floor(epoch)
-        self._write(self.get_lr())
+        self._get_lr_called_within_step = True
+        try:
+            values = self.get_lr()
+        finally:
+            self._get_lr_called_within_step = False
+        self._write(values)
 
 
 class OneCycleLR(LRScheduler):
@@ -202,6 +209,7 @@ class OneCycleLR(LRScheduler):
         return end + (start - end) / 2.0 * (math.cos(math.pi * part) + 1)
 
     def get_lr(self) -> list[float]:
+        self._warn_outside_of_step()
         step = self.last_epoch
         if step > self.total_steps:
             raise ValueError(

@@ -22,6 +22,11 @@ class LambdaLR(LRScheduler):
     """
 
     def __init__(self, optimizer: Optimizer, lr_lambda: Any, last_epoch: int = -1) -> None:
+        several = isinstance(lr_lambda, list | tuple)
+        if several and len(lr_lambda) != len(optimizer.param_groups):
+            raise ValueError(
+                f"Expected {len(optimizer.param_groups)} lr_lambdas, but got {len(lr_lambda)}"
+            )
         self.lr_lambdas = each("lr_lambdas", lr_lambda, optimizer)
         super().__init__(optimizer, last_epoch)
 
@@ -42,6 +47,7 @@ class LambdaLR(LRScheduler):
         super().load_state_dict(state)
 
     def get_lr(self) -> list[float]:
+        self._warn_outside_of_step()
         return [
             base * f(self.last_epoch)
             for base, f in zip(self.base_lrs, self.lr_lambdas, strict=True)
@@ -52,6 +58,7 @@ class MultiplicativeLR(LambdaLR):
     """lr <- lr * lr_lambda(epoch)."""
 
     def get_lr(self) -> list[float]:
+        self._warn_outside_of_step()
         if self.last_epoch <= 0:
             return self._now()
         return [lr * f(self.last_epoch) for lr, f in zip(self._now(), self.lr_lambdas, strict=True)]
@@ -77,6 +84,7 @@ class StepLR(LRScheduler):
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
+        self._warn_outside_of_step()
         if self.last_epoch == 0 or self.last_epoch % self.step_size:
             return self._now()
         return [lr * self.gamma for lr in self._now()]
@@ -100,6 +108,7 @@ class MultiStepLR(LRScheduler):
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
+        self._warn_outside_of_step()
         times = self.milestones.get(self.last_epoch)
         if not times:
             return self._now()
@@ -127,6 +136,7 @@ class ConstantLR(LRScheduler):
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
+        self._warn_outside_of_step()
         if self.last_epoch == 0:
             return [lr * self.factor for lr in self._now()]
         if self.last_epoch != self.total_iters:
@@ -162,6 +172,7 @@ class LinearLR(LRScheduler):
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
+        self._warn_outside_of_step()
         if self.last_epoch == 0:
             return [lr * self.start_factor for lr in self._now()]
         if self._is_initial or self.last_epoch > self.total_iters:
@@ -184,6 +195,7 @@ class ExponentialLR(LRScheduler):
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
+        self._warn_outside_of_step()
         if self.last_epoch == 0:
             return self._now()
         return [lr * self.gamma for lr in self._now()]
@@ -203,6 +215,7 @@ class PolynomialLR(LRScheduler):
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
+        self._warn_outside_of_step()
         if self._is_initial or self.last_epoch == 0 or self.last_epoch > self.total_iters:
             return self._now()
         left = 1.0 - self.last_epoch / self.total_iters
