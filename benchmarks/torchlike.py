@@ -47,6 +47,15 @@ def cases(T: Any) -> dict[str, Callable[[], Callable[[], object]]]:
 
         return run
 
+    def chain_watched() -> Callable[[], object]:
+        run = chain_backward()
+
+        def watched() -> None:
+            with T.autograd.set_detect_anomaly(True):
+                run()
+
+        return watched
+
     def tiny_model() -> Callable[[], object]:
         T.manual_seed(0)
         x, ideal = T.randn(16, 1000), T.randn(16, 10)
@@ -165,6 +174,7 @@ def cases(T: Any) -> dict[str, Callable[[], Callable[[], object]]]:
     return {
         "chain: forward": chain_forward, "chain: no_grad": chain_no_grad,
         "chain: forward + backward": chain_backward, "TinyModel step": tiny_model,
+        "chain: with anomaly detection": chain_watched,
         "BCE basics step": bce_basics, "MLP 784-512-512-10 step": mlp,
         "LeNet step": lenet,
         **{f"elementwise 10^{k}": elementwise(10**k) for k in range(3, 8)},

@@ -27,6 +27,3 @@ UNCOVERED = {
     "unique_consecutive": "its derivative is refused, as in PyTorch",
     "pool_pick": "the second derivative of max_pool, which second_order asks for",
 }
-
-# rows without a batching rule: under a transform the call is made of other ops (see ops/again.py)
-COMPOSED = ("attention", "ctc_loss", "gru_layer", "lstm_layer", "rnn_layer")

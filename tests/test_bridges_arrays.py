@@ -148,6 +148,13 @@ def test_what_is_no_number_is_refused(pd, kind):
         torch.tensor(data)
 
 
+def test_the_columns_that_are_no_numbers_are_named(pd):
+    frame = pd.DataFrame({"a": [1.0], "b": ["x"], "c": [True], "d": pd.to_datetime(["2020-01-01"])})
+    with raises(TypeError, "The columns b, d of the DataFrame hold no plain numbers: leave them out"):
+        torch.tensor(frame)
+    assert torch.tensor(frame[["a", "c"]].astype(float)).tolist() == [[1.0, 1.0]]
+
+
 def test_frames_of_tensors(pd):
     t = torch.arange(6.0).reshape(2, 3)
     frame = pd.DataFrame(t, columns=["a", "b", "c"])

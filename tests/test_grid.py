@@ -1,10 +1,8 @@
 """The op grid: every property of `wengert.testing.grid` over every row of the op table."""
 
 import pytest
-from op_table import COMPOSED, ROWS, UNCOVERED
+from op_table import ROWS, UNCOVERED
 
-from wengert.core.batching import rules_missing
-from wengert.late import load_all
 from wengert.testing import grid
 
 CASES = [(row, name) for row in ROWS for name in grid.PROPERTIES if grid.applies(row, name)]
@@ -32,8 +30,3 @@ def test_names_are_unique():
 def test_every_differentiable_op_has_a_row():
     missing = grid.differentiable_ops() - grid.covered(ROWS) - set(UNCOVERED)
     assert not missing, f"ops without a row in tests/op_table.py: {sorted(missing)}"
-
-
-def test_every_op_has_a_batching_rule():
-    load_all()
-    assert set(rules_missing()) <= set(COMPOSED), "vmap runs these ops once for every example"

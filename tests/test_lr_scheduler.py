@@ -149,3 +149,70 @@ def test_errors():
         schedules.CosineAnnealingWarmRestarts(optimizer, 0)
     with raises(ValueError, "Sequential Schedulers expects number of schedulers"):
         schedules.SequentialLR(optimizer, [schedules.StepLR(optimizer, 3)], [3])
+
+
+# ------------------------------------------------------------------ composed schedules and warnings
+
+COMPOSED = {  # the rates of ten epochs, recorded from PyTorch 2.13
+    "SequentialLR(o, [LinearLR(o, 0.1, 1.0, 3), CosineAnnealingWarmRestarts(o, 3)], [3])": [
+        0.01, 0.04, 0.07, 0.1, 0.075, 0.025, 0.1, 0.075, 0.025, 0.1, 0.075],
+    "SequentialLR(o, [ExponentialLR(o, 0.9), MultiplicativeLR(o, lambda e: 0.8)], [3])": [
+        0.1, 0.09, 0.081, 0.0648, 0.05184, 0.041472, 0.0331776, 0.02654208, 0.021233664,
+        0.0169869312, 0.013589545],
+    "SequentialLR(o, [ChainedScheduler([LinearLR(o, 0.1, 1.0, 3), StepLR(o, 4)]), CosineAnnealingLR(o, 5)], [5])": [
+        0.01, 0.04, 0.07, 0.1, 0.01, 0.1, 0.09045085, 0.06545085, 0.03454915, 0.00954915, 0.0],
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:Detected call of")  # inner schedules are made, then undone
+@pytest.mark.parametrize("text", COMPOSED)
+def test_composed_schedules(text):
+    assert rates(torch, text, 10)[0] == pytest.approx(COMPOSED[text], rel=1e-5, abs=1e-8)
+
+
+@pytest.mark.torch
+@pytest.mark.filterwarnings("ignore:Detected call of")
+@pytest.mark.parametrize("text", COMPOSED)
+def test_composed_schedules_against_the_oracle(text):
+    oracle = pytest.importorskip("torch")
+    assert rates(torch, text, 20)[0] == pytest.approx(
+        rates(oracle, text, 20)[0], rel=1e-9, abs=1e-12
+    )
+
+
+def test_warnings():
+    p = torch.nn.Parameter(torch.zeros(1))
+    optimizer = optim.SGD([p], lr=0.1)
+    optimizer.step()
+    schedule = schedules.StepLR(optimizer, 2)
+    with pytest.warns(UserWarning, match=r"`lr_scheduler.step\(\)` before `optimizer.step\(\)`"):
+        schedule.step()  # the step before the schedule was made does not count
+    with pytest.warns(UserWarning, match="The epoch parameter in `scheduler.step"):
+        schedule.step(3)
+    with pytest.warns(UserWarning, match="please use `get_last_lr"):
+        schedule.get_lr()
+    plateau = schedules.ReduceLROnPlateau(optimizer)
+    with pytest.warns(UserWarning, match="The epoch parameter in `scheduler.step"):
+        plateau.step(1.0, epoch=2)
+    other = schedules.StepLR(optim.SGD([p], lr=0.1), 2)
+    other.optimizer.step = lambda: None
+    with pytest.warns(UserWarning, match=r"`optimizer.step\(\)` has been overridden"):
+        other.step()
+
+
+def test_state_of_plateau_has_pytorchs_names():
+    plateau = schedules.ReduceLROnPlateau(optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1))
+    assert {"mode_worse", "default_min_lr", "best", "min_lrs"} <= set(plateau.state_dict())
+    with raises(ValueError, "expected 1 min_lrs, got 2"):
+        schedules.ReduceLROnPlateau(plateau.optimizer, min_lr=[1, 2])
+
+
+def test_rates_that_are_tensors():
+    for lr in (torch.tensor(0.4), torch.tensor([0.4])):
+        optimizer = optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=lr)
+        schedule = schedules.ExponentialLR(optimizer, 0.5)
+        optimizer.step()
+        schedule.step()
+        assert optimizer.param_groups[0]["lr"] is lr
+        assert lr.item() == pytest.approx(0.2)
+        assert schedule.get_last_lr() == pytest.approx([0.2])

@@ -9,6 +9,8 @@ import nn_layer_cases as cases
 import numpy as np
 import pytest
 from against import raises, torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from oracle import against_torch, numbers
 
 nn = torch.nn
@@ -59,7 +61,7 @@ def looped(x, w, stride, padding, dilation, groups):
         for o in range(w.shape[0]):
             first = o // each_out * each_in
             part = window[:, first : first + each_in] * w[o]
-            result[(slice(None), o, *place)] = part.reshape(len(x), -1).sum(1)
+            result[(slice(None), o, *place)] = part.sum(tuple(range(1, part.ndim)))
     assert len(out) == d
     return result
 
@@ -107,6 +109,28 @@ def test_gradients_against_pytorch(shape, groups, k, s, p, dil):
     against_torch(
         lambda T, x, v: getattr(T, f"conv_transpose{d}d")(x, v, None, s, p, 0, groups, dil), x, v
     )
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(st.data())
+def test_any_shape(data):
+    d = data.draw(st.integers(1, 3))
+    ints = lambda low, high: tuple(data.draw(st.integers(low, high)) for _ in range(d))
+    n, groups = data.draw(st.integers(0, 9)), data.draw(st.integers(1, 3))
+    each_in, each_out = data.draw(st.integers(1, 3)), data.draw(st.integers(1, 3))
+    kernel, stride, padding, dilation = ints(1, 3), ints(1, 3), ints(0, 2), ints(1, 2)
+    size = [data.draw(st.integers(max(1, e * (k - 1) + 1 - 2 * p), 9)) for k, p, e in zip(kernel, padding, dilation)]
+    x = torch.tensor(numbers(1, n, groups * each_in, *size), requires_grad=True)
+    w = torch.tensor(numbers(2, groups * each_out, each_in, *kernel), requires_grad=True)
+    how = (stride, padding, dilation, groups)
+    y = getattr(F, f"conv{d}d")(x, w, None, *how)
+    expected = looped(x.detach().numpy(), w.detach().numpy(), *how)
+    np.testing.assert_allclose(y.detach().numpy(), expected, rtol=1e-11, atol=1e-11)
+    u = torch.tensor(numbers(3, *y.shape))
+    (y * u).sum().backward()  # linear in both: each pairs with its gradient to the same number
+    product = float((y * u).sum().detach())
+    for t in (x, w):
+        assert float((t.grad * t.detach()).sum()) == pytest.approx(product, rel=1e-9, abs=1e-9)
 
 
 # ---------------------------------------------------------------- ways of the kernel

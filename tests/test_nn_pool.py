@@ -193,10 +193,42 @@ def test_no_samples():
 
 
 @pytest.mark.wengert_only
+@pytest.mark.parametrize(("k", "s", "p", "ceil"), [c for c in SWEEP if fits(c[0], c[2])])
+def test_ways_of_the_kernel_agree(monkeypatch, k, s, p, ceil):
+    from wengert.kernels import pool
+
+    x = X.copy()
+    x[0, 0, 2:4, 1] = np.nan
+    x[1, 2, :4] = -np.inf
+    found = []
+    for few in (0, 1 << 20):
+        monkeypatch.setattr(pool, "_FEW", few)
+        found.append(F.max_pool2d(torch.tensor(x), k, s, p, 1, ceil, return_indices=True))
+    (a, i), (b, j) = found
+    np.testing.assert_array_equal(a.numpy(), b.numpy())
+    np.testing.assert_array_equal(i.numpy(), j.numpy())
+
+
+@pytest.mark.wengert_only
+@pytest.mark.parametrize("sizes", [(1, 1), (3, 4), (7, 2), (2, 6)])
+def test_ways_of_unequal_windows_agree(sizes):
+    from wengert.kernels import pool
+
+    spans = [pool.adaptive_windows(n, m) for n, m in zip((7, 6), sizes)]
+    starts, ends = zip(*spans)
+    by_window = pool._by_window(X, starts, ends)
+    wide = [s[None, None] + np.zeros((2, 3, 1), int) for s in starts]
+    by_tap = pool.largest_at(X, tuple(wide), tuple(e[None, None] for e in ends))
+    np.testing.assert_array_equal(by_window, by_tap)
+    np.testing.assert_array_equal(by_window, pool.largest_at(X, starts, ends))
+
+
+@pytest.mark.wengert_only
 def test_blocks_change_nothing(monkeypatch):
     from wengert.kernels import pool
 
     how = ((3, 2), (2, 1), (1, 1), (1, 1), (4, 7))
+    monkeypatch.setattr(pool, "_FEW", 0)
     y, taps = pool.max_pool(X, *how)
     back = pool.put(y, taps, (7, 6), *how)
     monkeypatch.setattr(pool, "_BLOCK", 40)
@@ -373,7 +405,7 @@ def test_names_of_nodes(name, nodes):
     from against import chain
 
     x = torch.ones(1, 2, 4, 4, requires_grad=True)
-    assert chain(eval(f"F.{name}").grad_fn) == nodes
+    assert chain(eval(f"F.{name}", {"F": F, "x": x}).grad_fn) == nodes
 
 
 # ---------------------------------------------------------------- errors

@@ -110,6 +110,19 @@ def test_gradients_of_the_last_states_alone():
     assert not torch.allclose(gc, gh)
 
 
+@pytest.mark.parametrize("kind", ["RNN", "GRU"])
+def test_outputs_may_be_written_in_place(kind):
+    torch.manual_seed(6)
+    m = getattr(nn, kind)(2, 3)
+    x = torch.randn(4, 1, 2)
+    (m(x)[0] * 2).sum().backward()
+    expected = [p.grad.clone() for p in m.parameters()]
+    m.zero_grad()
+    m(x)[0].mul_(2).sum().backward()
+    for p, g in zip(m.parameters(), expected):
+        torch.testing.assert_close(p.grad, g)
+
+
 def test_no_gradients_for_frozen_weights():
     m = nn.GRU(2, 3)
     m.weight_hh_l0.requires_grad_(False)

@@ -177,3 +177,26 @@ def test_polynomials_against_torch(name):
     against_torch(
         lambda T, x, n: getattr(T.special, name)(x.detach(), n), x, n, orders=0, names=False
     )
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "lgamma",
+        "i0",
+        "special.bessel_j0",
+        "special.airy_ai",
+        "special.gammainc",
+        "special.legendre_polynomial_p",
+    ],
+)
+def test_complex_numbers_are_refused(name):
+    f = (
+        getattr(S, name.removeprefix("special."))
+        if name.startswith("special.")
+        else getattr(torch, name)
+    )
+    z = torch.tensor([1j])
+    more = {"special.gammainc": (z,), "special.legendre_polynomial_p": (2,)}.get(name, ())
+    with raises(NotImplementedError, "_cpu\" not implemented for 'ComplexFloat'"):
+        f(z, *more)

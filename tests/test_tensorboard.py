@@ -1,4 +1,4 @@
-"""Event files: read back with a decoder of protocol buffers and records that stands in this file."""
+"""Event files: read back with the decoder of event_files.py."""
 
 from __future__ import annotations
 
@@ -8,137 +8,17 @@ import io
 import os
 import struct
 import wave
-import zlib
 
 import numpy as np
 import pytest
 from against import NAME, REAL, raises, torch
+from event_files import all_of, crc32c, decoded_png, events, fields, get, records
 
 if REAL:
     pytest.importorskip("tensorboard")
 
 board = importlib.import_module(f"{NAME}.utils.tensorboard")
 SummaryWriter = board.SummaryWriter
-
-
-# ------------------------------------------------------------------ the decoder
-
-
-def crc32c(data):
-    """Bit by bit, from the definition."""
-    crc = 0xFFFFFFFF
-    for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
-    return crc ^ 0xFFFFFFFF
-
-
-def masked(data):
-    crc = crc32c(data)
-    return ((crc >> 15 | crc << 17 & 0xFFFFFFFF) + 0xA282EAD8) & 0xFFFFFFFF
-
-
-def records(path, check=True):
-    with open(path, "rb") as file:
-        data = file.read()
-    at = 0
-    while at < len(data):
-        (length,) = struct.unpack_from("<Q", data, at)
-        content = data[at + 12 : at + 12 + length]
-        assert len(content) == length
-        if check:
-            assert struct.unpack_from("<I", data, at + 8)[0] == masked(data[at : at + 8])
-            assert struct.unpack_from("<I", data, at + 12 + length)[0] == masked(content)
-        yield content
-        at += 16 + length
-
-
-def fields(data):
-    """[(number, value)]: an int, 8 or 4 raw bytes, or the bytes of a string or message."""
-
-    def number():
-        nonlocal at
-        value = shift = 0
-        while True:
-            byte = data[at]
-            at += 1
-            value |= (byte & 127) << shift
-            shift += 7
-            if byte < 128:
-                return value
-
-    at, found = 0, []
-    while at < len(data):
-        tag = number()
-        kind = tag & 7
-        if kind == 0:
-            value = number()
-        else:
-            size = {1: 8, 5: 4}.get(kind) or number()
-            value = data[at : at + size]
-            at += size
-        found.append((tag >> 3, value))
-    return found
-
-
-def get(data, *path):
-    """The last value of a field of a field ...; None if it is not there."""
-    for number in path:
-        found = [value for n, value in fields(data) if n == number]
-        if not found:
-            return None
-        data = found[-1]
-    return data
-
-
-def all_of(data, number):
-    return [value for n, value in fields(data) if n == number]
-
-
-def events(folder):
-    """[(tag, step, value)] of all files of a folder, in order; other events have the tag None."""
-    out = []
-    for path in sorted(glob.glob(os.path.join(str(folder), "events.out.tfevents.*"))):
-        for event in records(path):
-            step = get(event, 2) or 0
-            step -= (step >> 63) << 64
-            summary = get(event, 5)
-            if summary is None:
-                out.append((None, step, event))
-            else:
-                out += [(get(v, 1).decode(), step, v) for v in all_of(summary, 1)]
-    return out
-
-
-def decoded_png(data):
-    """(H, W, C) of a PNG whose rows have the filters 0, 1 or 2."""
-    assert data[:8] == b"\x89PNG\r\n\x1a\n"
-    at, chunks = 8, []
-    while at < len(data):
-        (length,) = struct.unpack_from(">I", data, at)
-        kind, content = data[at + 4 : at + 8], data[at + 8 : at + 8 + length]
-        assert struct.unpack_from(">I", data, at + 8 + length)[0] == zlib.crc32(kind + content)
-        chunks.append((kind, content))
-        at += 12 + length
-    assert [kind for kind, _ in chunks][:1] + [kind for kind, _ in chunks][-1:] == [
-        b"IHDR",
-        b"IEND",
-    ]
-    width, height, depth, color = struct.unpack(">IIBB", chunks[0][1][:10])
-    assert depth == 8
-    channels = {0: 1, 2: 3, 6: 4}[color]
-    raw = zlib.decompress(b"".join(c for kind, c in chunks if kind == b"IDAT"))
-    rows = np.frombuffer(raw, np.uint8).reshape(height, 1 + width * channels)
-    pixels = np.zeros((height, width, channels), np.uint8)
-    for y, row in enumerate(rows):
-        line = row[1:].reshape(width, channels)
-        if row[0] == 1:
-            line = np.cumsum(line, 0, dtype=np.uint8)
-        elif row[0] == 2:
-            line = line + (pixels[y - 1] if y else 0)
-        pixels[y] = line
-    return pixels
 
 
 def test_the_decoder_knows_the_standard():
@@ -530,6 +410,66 @@ def test_embeddings(tmp_path):
         assert decoded_png((folder / "sprite.png").read_bytes()).shape == (4, 4, 3)
 
 
+# ------------------------------------------------------------------ graphs
+
+
+class Net(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.ReLU())
+        self.head = torch.nn.Linear(4, 2)
+
+    def forward(self, x, y):
+        return self.head(self.body(x) + y), y * 2
+
+
+@pytest.mark.wengert_only
+def test_graphs(tmp_path):
+    net = Net()
+    with SummaryWriter(tmp_path) as writer, torch.no_grad():
+        writer.add_graph(net, (torch.ones(5, 3), torch.ones(4)))
+    (path,) = glob.glob(f"{tmp_path}/events*")
+    (graph,) = [get(event, 4) for event in records(path) if get(event, 4) is not None]
+    nodes = {
+        get(node, 1).decode(): (get(node, 2).decode(), [i.decode() for i in all_of(node, 3)])
+        for node in all_of(graph, 1)
+    }
+    assert nodes["input/input.1"] == nodes["input/input.2"] == ("IO Node", [])
+    assert nodes["Net/Sequential[body]/Linear[0]/weight"] == ("Parameter", [])
+    assert nodes["Net/Sequential[body]/ReLU[1]/Relu"] == (
+        "Relu", ["Net/Sequential[body]/Linear[0]/Addmm"]
+    )  # fmt: skip
+    assert nodes["Net/Add"] == ("Add", ["Net/Sequential[body]/ReLU[1]/Relu", "input/input.2"])
+    assert nodes["Net/Mul"] == ("Mul", ["input/input.2"])
+    assert nodes["output/output.1"] == ("IO Node", ["Net/Linear[head]/Addmm"])
+    assert nodes["output/output.2"] == ("IO Node", ["Net/Mul"])
+    for name, (_, inputs) in nodes.items():
+        assert set(inputs) <= set(nodes), name
+    shapes = {get(n, 1): get(n, 5, 2, 1, 7) for n in all_of(graph, 1) if get(n, 5)}
+    assert [get(d, 1) for d in all_of(shapes[b"Net/Linear[head]/weight"], 2)] == [2, 4]
+    assert not net.head._forward_hooks
+    assert net.head.weight.grad is None
+
+
+@pytest.mark.wengert_only
+def test_graph_errors(tmp_path):
+    with SummaryWriter(tmp_path) as writer:
+        with raises(RuntimeError, "this one recorded nothing"):
+            writer.add_graph(torch.nn.Identity(), torch.ones(2, dtype=torch.int64))
+        with raises(TypeError, "add_graph shows modules, not a int"):
+            writer.add_graph(3)
+
+
+def test_graph_of_a_layer_used_twice(tmp_path):
+    layer = torch.nn.Linear(2, 2)
+    with SummaryWriter(tmp_path) as writer:
+        writer.add_graph(torch.nn.Sequential(layer, layer), torch.ones(1, 2))
+    (path,) = glob.glob(f"{tmp_path}/events*")
+    (graph,) = [get(event, 4) for event in records(path) if get(event, 4) is not None]
+    names = [get(node, 1) for node in all_of(graph, 1)]
+    assert len(names) == len(set(names))
+
+
 # ------------------------------------------------------------------ errors
 
 
@@ -562,7 +502,6 @@ def test_errors(tmp_path, call, error, text):
 @pytest.mark.parametrize(
     ("call", "text"),
     [
-        ("add_graph(torch.nn.ReLU())", "add_graph needs a traced module"),
         ("add_video('v', torch.ones(1, 2, 3, 4, 4))", "add_images"),
         ("add_onnx_graph('x')", "onnx"),
         ("add_image_with_boxes('b', torch.ones(3, 4, 4), [[0, 0, 1, 1]], labels=['a'])", "draws no labels"),
@@ -583,9 +522,12 @@ def test_tensorboard_reads_it(tmp_path):
         writer.add_histogram("h", np.arange(5.0), 1)
         writer.add_image("i", torch.rand(3, 4, 4), 1)
         writer.add_text("t", "hello", 1)
+        if not REAL:
+            writer.add_graph(Net(), (torch.ones(5, 3), torch.ones(4)))
     found = EventAccumulator(str(tmp_path))
     found.Reload()
     assert [(e.step, e.value) for e in found.Scalars("loss")] == [(0, 0.0), (1, 0.5), (2, 1.0)]
     assert found.Histograms("h")[0].histogram_value.num == 5
     assert found.Images("i")[0].width == 4
+    assert REAL or len(found.Graph().node) == 13
     assert found.Tensors("t/text_summary")[0].tensor_proto.string_val == [b"hello"]

@@ -276,6 +276,8 @@ def test_counts():
         vmap(T.bincount)(T.tensor([[0, 1], [3, 3]]))
     check(lambda x: T.histc(x, 4, -1, 1), lambda: real(7))
     check(lambda x: T.histc(x, 4), lambda: real(7))
+    check(lambda x: tuple(T.histogram(x, 3)), lambda: real(7))
+    check(lambda x: tuple(T.histogram(x, T.tensor([-1.0, 0, 2], dtype=x.dtype))), lambda: real(2, 3))
     check(lambda x, r: x.repeat_interleave(r, 0), lambda: real(3, 2), lambda: T.tensor(R.permutation([0, 1, 3])))
     with pytest.raises(RuntimeError, match="dynamic shape"):
         vmap(lambda x, r: x.repeat_interleave(r))(real(2, 2), T.tensor([[0, 1], [3, 3]]))

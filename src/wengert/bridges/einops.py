@@ -1,7 +1,6 @@
 """einops on tensors: the backend that einops finds among the subclasses of its own base class.
 
-It is registered as soon as both libraries are imported, in either order (see `einops_hook`);
-importing this module does the same.
+It is registered as soon as both libraries are imported, in either order (see `einops_hook`).
 """
 
 from __future__ import annotations
@@ -83,7 +82,5 @@ class _Methods:
     def einsum(self, pattern: str, *x: Any) -> Any:
         return named("torch", "einsum")(pattern, *x)
 
-
-register()
 
 __all__ = ["register"]

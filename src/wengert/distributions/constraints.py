@@ -369,7 +369,7 @@ class _Stack(_Pieces):
 
     def check(self, value: Tensor) -> Tensor:
         parts = [value.select(self.dim, i) for i in range(value.shape[self.dim])]
-        return torch.stack([c.check(v) for c, v in zip(self.cseq, parts, strict=True)], self.dim)
+        return torch.stack([c.check(v) for c, v in zip(self.cseq, parts, strict=False)], self.dim)
 
 
 dependent = _Dependent()

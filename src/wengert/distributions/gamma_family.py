@@ -206,11 +206,10 @@ class Dirichlet(Family, ExponentialFamily):
 
     @property
     def mode(self) -> Tensor:
-        """The concentrations less 1 over their sum; a corner where none is above 1."""
+        """The concentrations less 1 over their sum; the first corner where all are below 1."""
         above = (self.concentration - 1).clamp(min=0.0)
         inside = above / above.sum(-1, True)
-        best = (self.concentration - 1).argmax(-1, True)
-        corner = torch.zeros_like(above).scatter(-1, best, 1.0)
+        corner = (torch.arange(above.shape[-1]) == 0).to(above.dtype)
         return torch.where((self.concentration < 1).all(-1, True), corner, inside)
 
     @property

@@ -66,10 +66,10 @@ class _Plan:
         self.taps = math.prod(kernel)
         self.places = math.prod(out)
         self.depthwise = groups == channels > 1
-        # samples innermost: where the runs along the last dim are short or not dense
+        # samples innermost: where runs along the last dim are short, and turning costs little
         run = out[-1] if out else 1
         few = n * outputs * self.places < 1 << 18
-        self.last = n >= 4 and (run < 16 or stride[-1] > 1 or (run < 32 and few))
+        self.last = n >= 4 and (run <= 16 or (run < 32 and few))
         one = outputs * self.places if self.depthwise else channels * self.taps * self.places
         step = max(1, (_TAPS if self.depthwise else _COLUMNS) // max(one, 1))
         self.blocks = [slice(i, min(i + step, n)) for i in range(0, n, step)]

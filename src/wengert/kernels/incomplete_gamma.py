@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from .gamma import lgamma
-from .numeric import Array
+from .numeric import Array, refuse_complex
 
 _EPS = 1e-17
 _STIRLING = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360, 1 / 156)
@@ -78,6 +78,7 @@ def _fraction(a: Array, x: Array) -> Array:
 
 
 def _both(a: np.ndarray, x: np.ndarray, upper: bool) -> Array:
+    refuse_complex("igammac" if upper else "igamma", a, x)
     d = np.result_type(a, x)
     a, x = np.broadcast_arrays(np.asarray(a, np.float64), np.asarray(x, np.float64))
     out = np.full(a.shape, np.nan)

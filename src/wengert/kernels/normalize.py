@@ -25,7 +25,7 @@ Ints = tuple[int, ...]
 Parts = tuple[Array | None, Array | None, Array | None]
 
 _BLOCK = 1 << 16  # elements of a block: some of these fit a second-level cache
-_FEW = 1 << 15  # elements up to which calls cost more than passes
+_FEW = 1 << 14  # elements up to which calls cost more than passes
 _SHORT = 16  # places of a channel below which its factor is repeated for each
 
 

@@ -158,6 +158,14 @@ def widened(f: Callable[..., Array]) -> Callable[..., Array]:
     return half_in_single(blocked)
 
 
+def refuse_complex(name: str, *xs: np.ndarray) -> None:
+    """Raise NotImplementedError for complex numbers, whose imaginary parts would be lost."""
+    for x in xs:
+        if x.dtype.kind == "c":
+            kind = "ComplexFloat" if x.dtype.itemsize == 8 else "ComplexDouble"
+            raise NotImplementedError(f"\"{name}_cpu\" not implemented for '{kind}'")
+
+
 def in_double(f: Callable[[Array], Array]) -> Callable[[Array], Array]:
     """Make an elementwise float64 function serve every float dtype: compute wide, round once."""
 
@@ -165,6 +173,7 @@ def in_double(f: Callable[[Array], Array]) -> Callable[[Array], Array]:
         x = np.asarray(x)
         if x.dtype == DOUBLE:
             return by_blocks(f, x)
+        refuse_complex(f.__name__, x)
         if x.ndim == 0:
             return f(x.reshape(1).astype(DOUBLE)).reshape(()).astype(x.dtype)
         return by_blocks(lambda b: f(b.astype(DOUBLE)).astype(b.dtype), x)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .numeric import Array
+from .numeric import Array, refuse_complex
 
 _Coefficients = Callable[[int], tuple[float, float, float]]
 
@@ -38,6 +38,7 @@ def polynomial(x: np.ndarray, n: np.ndarray, family: str, order: int) -> Array:
 
     Degrees are cut off to integers.
     """
+    refuse_complex(f"{family}_polynomial", x, n)
     d = np.result_type(x, n)
     x, n = np.broadcast_arrays(np.asarray(x, np.float64), np.asarray(n))
     degree = np.trunc(n).astype(np.int64)

@@ -13,12 +13,14 @@ from itertools import product
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 from .numeric import HALF, SINGLE, Array, keep
 
 Ints = tuple[int, ...]
 
 _BLOCK = 1 << 17  # places of a block
+_FEW = 1 << 11  # elements of windows up to which calls cost more than passes
 
 
 class Windows:
@@ -100,6 +102,9 @@ def max_pool(
     taps = np.zeros((*lead, *out), w.tap_type)
     if any(padding):
         taps[...] = w.first_taps()
+    if best.size * w.taps <= _FEW:
+        _few_largest(w, x, best, taps)
+        return best, taps
     blocks = _blocks(lead, math.prod(out))
     if len(blocks) < 2:
         _largest(w, x, best, taps)
@@ -112,6 +117,26 @@ def max_pool(
 
 def _rows(x: Array, dims: int) -> Array:
     return x.reshape(-1, *x.shape[x.ndim - dims :])
+
+
+def _few_largest(w: Windows, x: Array, best: Array, taps: Array) -> None:
+    """`_largest` in the fewest calls: all windows as rows."""
+    wide = w.padded(x, _least(x.dtype))
+    lead, strides = best.shape[: best.ndim - w.dims], wide.strides
+    space = strides[len(strides) - w.dims :]
+    steps = [a * s for a, s in zip(space, w.stride, strict=True)]
+    inside = [a * d for a, d in zip(space, w.dilation, strict=True)]
+    rows = as_strided(
+        wide, (*lead, *w.out, *w.kernel), (*strides[: len(lead)], *steps, *inside)
+    ).reshape(-1, w.taps)
+    at = rows.argmax(1)
+    np.maximum.reduce(rows, 1, out=best.reshape(-1))
+    if any(w.padding):  # taps holds the first ones inside: where all is minus infinity
+        at = np.maximum(at, taps.reshape(-1))
+    taps.reshape(-1)[...] = at
+    if best.dtype.kind == "f" and best.size and np.isnan(np.maximum.reduce(best, None)):
+        for k in range(w.taps):  # the last nan of a window
+            taps.reshape(-1)[np.isnan(rows[:, k])] = k
 
 
 def _largest(w: Windows, x: Array, best: Array, taps: Array) -> None:
@@ -129,7 +154,7 @@ def _largest(w: Windows, x: Array, best: Array, taps: Array) -> None:
         np.maximum(values, best, out=best)
         np.multiply(chosen, w.tap_type.type(k), number)
         np.maximum(taps, number, out=taps)  # a later tap has a larger number
-    if best.dtype.kind == "f" and best.size and np.isnan(np.max(best)):
+    if best.dtype.kind == "f" and best.size and np.isnan(np.maximum.reduce(best, None)):
         for k, values in enumerate(w.views(wide)):  # the last nan of a window
             taps[np.isnan(values)] = k
     if best is not result:
@@ -202,14 +227,17 @@ def largest_at(x: Array, starts: tuple[Array, ...], ends: tuple[Array, ...]) -> 
     """Flat places (in the last dims) of the largest elements of the windows starts..ends - 1.
 
     For every dim of space, `starts` and `ends` have as many entries in their last dim as there are
-    windows; their other dims are those of x, or 1.
+    windows; their other dims are those of x, or they have none.
     """
     dims = len(starts)
-    size = x.shape[x.ndim - dims :]
     lead = x.shape[: x.ndim - dims]
     out = tuple([s.shape[-1] for s in starts])
-    flat = x.reshape(*lead, math.prod(size))
     kernel = [int((b - a).max(initial=0)) for a, b in zip(starts, ends, strict=True)]
+    alike = all(s.ndim == 1 for s in starts)
+    if alike and math.prod(out) <= math.prod(kernel) and not (x.size and _has_nan(x)):
+        return _by_window(x, starts, ends)
+    size = x.shape[x.ndim - dims :]
+    flat = x.reshape(*lead, math.prod(size))
     best: Any = None
     where: Any = None
     for at in product(*map(range, kernel)):
@@ -218,10 +246,15 @@ def largest_at(x: Array, starts: tuple[Array, ...], ends: tuple[Array, ...]) -> 
             here = np.minimum(starts[dim] + at[dim], ends[dim] - 1)  # past the end: the last again
             shape = (*here.shape[:-1], *[1] * dim, here.shape[-1], *[1] * (dims - 1 - dim))
             place = place * size[dim] + here.reshape(shape)
-        index = np.broadcast_to(place, (*lead, *out)).reshape(*lead, math.prod(out))
-        values = np.take_along_axis(flat, index, -1)
+        if alike:
+            index = place.reshape(-1)
+            values = flat.take(index, -1)
+        else:
+            index = place.reshape(*lead, math.prod(out))
+            values = np.take_along_axis(flat, index, -1)
         if best is None:
-            best, where = values, index.copy()
+            best, where = values, np.empty(values.shape, np.int64)
+            where[...] = index
             continue
         better = values > best
         if values.dtype.kind == "f":
@@ -229,6 +262,28 @@ def largest_at(x: Array, starts: tuple[Array, ...], ends: tuple[Array, ...]) -> 
         np.copyto(best, values, where=better)
         np.copyto(where, index, where=better)
     return where.reshape(*lead, *out)
+
+
+def _has_nan(x: Array) -> bool:
+    return x.dtype.kind == "f" and bool(np.isnan(np.maximum.reduce(x, None)))
+
+
+def _by_window(x: Array, starts: tuple[Array, ...], ends: tuple[Array, ...]) -> Array:
+    """The same, one window at a time: where there are fewer of these than elements of one."""
+    dims = len(starts)
+    lead, size = x.shape[: x.ndim - dims], x.shape[x.ndim - dims :]
+    out = tuple([len(s) for s in starts])
+    result: Any = np.empty((*lead, *out), np.int64)
+    for at in product(*map(range, out)):
+        first = [int(s[i]) for s, i in zip(starts, at, strict=True)]
+        spans = [int(e[i]) - f for e, i, f in zip(ends, at, first, strict=True)]
+        cut = tuple([slice(f, f + n) for f, n in zip(first, spans, strict=True)])
+        rows = x[(..., *cut)].reshape(*lead, math.prod(spans))
+        place: Any = 0
+        for f, i, n in zip(first, np.unravel_index(rows.argmax(-1), spans), size, strict=True):
+            place = place * n + (i + f)
+        result[(..., *at)] = place
+    return result
 
 
 def adaptive_windows(n: int, out: int) -> tuple[Array, Array]:

@@ -82,12 +82,26 @@ def _as_array(data: Any) -> np.ndarray | None:
     if isinstance(data, np.generic):
         return _checked_array(np.asarray(data))
     if hasattr(data, "__array__") or hasattr(data, "__array_interface__"):
-        return _checked_array(np.asarray(data))
+        array = np.asarray(data)
+        if array.dtype == object and hasattr(data, "columns"):
+            raise TypeError(_frame_of_objects(data))
+        return _checked_array(array)
     if isinstance(data, (bytearray, memoryview)) or kind.__module__ == "array":
         view = np.asarray(memoryview(data))
         # PyTorch reads these as sequences of Python numbers, so their dtype is inferred.
         return view.astype(dtypes.number_dtype(view.flat[0].item()).np) if view.size else None
     return None
+
+
+def _frame_of_objects(frame: Any) -> str:
+    """Say which columns of a data frame are no numbers."""
+    kinds = {str(name): getattr(kind, "kind", "O") for name, kind in zip(frame.columns, frame.dtypes, strict=True)}
+    strange = [name for name, kind in kinds.items() if kind not in "biufc"]
+    return (
+        "can't convert np.ndarray of type numpy.object_. The columns "
+        f"{', '.join(strange) or 'with missing values'} of the {type(frame).__name__} hold no plain "
+        "numbers: leave them out, or convert them first (astype, fillna, get_dummies)."
+    )
 
 
 def _checked_array(array: np.ndarray) -> np.ndarray:

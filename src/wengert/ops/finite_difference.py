@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ..core.op import TENSORS
 from ..core.registry import public
 from ..core.tensor import Tensor, as_tensor_arg
@@ -85,6 +87,8 @@ def gradient(
     check_tensor(input, "gradient")
     if edge_order not in (1, 2):
         raise RuntimeError("torch.gradient only supports edge_order=1 and edge_order=2.")
+    if input._spec.np == np.uint8:
+        raise RuntimeError("torch.gradient does not support uint8 input.")
     dims, spacings = _spacings(input, spacing, dim)
     for d in dims:
         if input.shape[d] <= edge_order:

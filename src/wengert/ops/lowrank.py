@@ -153,13 +153,7 @@ def nuclear_norm(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tenso
     >>> torch.nuclear_norm(torch.tensor([[3., 0.], [0., 4.]]))
     tensor(7.)
     """
-    if dim is None:
-        if checked(input, "nuclear_norm").ndim != 2:
-            raise RuntimeError(
-                f"Expected a tensor with 2 dimensions, but got a tensor with {input.ndim} "
-                f"dimension{'s' if input.ndim != 1 else ''} instead."
-            )
-        dim = (0, 1)
+    dim = (-2, -1) if dim is None else dim
     return matrix_norm(input, "nuc", dim, keepdim)
 
 

@@ -331,4 +331,5 @@ def triangular_solve(
     matrices(A, "triangular_solve")
     M = mt(T, A) if transpose else A
     X = solve_triangular(M, b, upper=upper != transpose, unitriangular=unitriangular)
-    return rt.make(rt.triangular_solve, X, T.clone(A, "K"))
+    lead = tuple(X.shape)[:-2]
+    return rt.make(rt.triangular_solve, X, T.clone(expand_to(A, lead), "C"))

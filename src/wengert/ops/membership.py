@@ -13,6 +13,7 @@ from ..core.op import TENSORS
 from ..core.registry import public
 from ..core.tensor import Tensor, as_tensor_arg, wrap
 from ..kernels.dims import count
+from ..kernels.dtypes import int64
 from .checking import check_tensor
 
 T: Any = TENSORS
@@ -67,6 +68,7 @@ def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
         raise TypeError(f"expected 'shape' to be int or sequence of ints, but got {shape!r}")
     if any(n < 0 for n in sizes):
         raise ValueError(f"'shape' cannot have negative values, but got {sizes}")
+    indices = T.cast(indices, int64) if indices._spec.dtype is not int64 else indices
     steps = [count(sizes[k + 1 :]) for k in range(len(sizes))]
     return tuple([T.floor_divide(indices, s) % n for s, n in zip(steps, sizes, strict=True)])
 

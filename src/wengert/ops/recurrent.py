@@ -109,7 +109,7 @@ def _over(steps: Callable, count: int) -> Callable:
 utility(
     "rnn_pull",
     lambda g, xs, kept, params, need: k.rnn_backward(
-        (g[0], g[1]), *xs[:4], kept[0], *params, need
+        (g[0], g[1]), *xs[:4], kept[2], *params, need
     ),
     _over(_rnn_steps, 2),
 )
@@ -123,7 +123,7 @@ utility(
 utility(
     "gru_pull",
     lambda g, xs, kept, params, need: k.gru_backward(
-        (g[0], g[1]), *xs[:4], kept[0], kept[2], *params, need
+        (g[0], g[1]), *xs[:4], kept[3], kept[2], *params, need
     ),
     _over(_gru_steps, 2),
 )
@@ -154,9 +154,22 @@ def _called(rest: tuple) -> str:
     return rest[-1]
 
 
+def _own(kernel: Callable) -> Callable:
+    """A kernel whose first result is kept apart, so that the caller may write into the one returned.
+
+    (PyTorch stacks the states of all steps here; an LSTM's outputs may not be written, as there.)
+    """
+
+    def run(*args: Any) -> tuple:
+        out, *rest = kernel(*args[:-1])  # the last one is the node's name
+        return (out.copy(), *rest, out)
+
+    return run
+
+
 _rnn = primitive(
     "opaque", "rnn_layer(x, h, wi, wh, bi?, bh?, *, relu, sizes, reverse, name)",
-    lambda *a: k.rnn(*a[:-1]), outputs=2, parts=(0,), node=_called,
+    _own(k.rnn), outputs=3, parts=(2,), node=_called,
     rules={"x, h, wi, wh, bi, bh": _rnn_rule},
 )  # fmt: skip
 
@@ -168,7 +181,7 @@ _lstm = primitive(
 
 _gru = primitive(
     "opaque", "gru_layer(x, h, wi, wh, bi?, bh?, *, sizes, reverse, name)",
-    lambda *a: k.gru(*a[:-1]), outputs=3, parts=(0, 2), node=_called,
+    _own(k.gru), outputs=4, parts=(2, 3), node=_called,
     rules={"x, h, wi, wh, bi, bh": _gru_rule},
 )  # fmt: skip
 

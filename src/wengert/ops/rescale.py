@@ -137,6 +137,9 @@ def hash_tensor(input: Tensor, dim: Any = (), *, keepdim: bool = False, mode: in
             "reduction dim with the 'dim' argument."
         )
     dims = wrap_dims(tuple(given), s.ndim) if given and s.ndim else tuple(range(s.ndim))
+    for d in dims:
+        if not s.shape[d]:
+            raise IndexError(f"hash_tensor: Expected reduction dim {d} to have non-zero size.")
     return _hash(input.detach(), dims, keepdim)
 
 

@@ -292,8 +292,8 @@ def _rows_of(caller: str, x: Any, dim: Any, index: Any, source: Any, names: tupl
         raise IndexError(f"{caller}_(): Index should have dimension 1 or 0 (got {t.ndim})")
     rows = u.shape[d] if u.ndim else 1
     if rows != t.numel:
-        colon = ": " if caller == "index_add" else " "
-        tail = f", for dim: {d}" if caller == "index_add" else ""
+        added = caller in ("index_add", "index_reduce")
+        colon, tail = (": ", f", for dim: {d}") if added else (" ", "")
         raise error(
             f"{caller}_(): Number of indices ({t.numel}) should be equal to "
             f"source.size(dim){colon}({rows}){tail}"
@@ -316,7 +316,13 @@ def _rows_of(caller: str, x: Any, dim: Any, index: Any, source: Any, names: tupl
         )
     n = s.shape[d] if s.ndim else 1
     prefix = "" if caller == "index_add" else f"{caller}_(): "
-    check_index(index, n, kernels.out_of_bounds(d, n, error, prefix))
+    outside = kernels.out_of_bounds(d, n, error, prefix)
+    if caller == "index_reduce":
+
+        def outside(i: int) -> Exception:
+            return IndexError(f"index out of range in self: {i} in a dim of size {n}")
+
+    check_index(index, n, outside)
     if u.ndim == 0:
         source = view_op(source, want)
     return x, source, as_vector(as_long(index)), d

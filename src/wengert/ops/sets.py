@@ -10,7 +10,7 @@ import numpy as np
 from ..core import return_types as rt
 from ..core.batching import all_batched, composed, dynamic, refuse_dynamic
 from ..core.define import plain, primitive
-from ..core.dual import innermost
+from ..core.dual import by_example, innermost
 from ..core.op import TENSORS as T
 from ..core.record import bind
 from ..core.registry import public
@@ -253,13 +253,19 @@ def histogram(
     >>> torch.histogram(torch.tensor([1., 2., 1.]), bins=2).hist
     tensor([2., 1.])
     """
-    x = checked(input, "histogram").detach()._array
-    if isinstance(bins, Tensor):
-        edges = bins.detach()._array
-    else:
+    given = bins.detach()._array if isinstance(bins, Tensor) else None
+    w = None if weight is None else weight.detach()._array.reshape(-1)
+
+    def edges(x: np.ndarray) -> np.ndarray:
+        if given is not None:
+            return np.array(given)
         low, high = (0.0, 0.0) if range is None else range
         low, high = _limits(x, float(low), float(high), "torch.histogram")
-        edges = np.linspace(low, high, int(bins) + 1, dtype=x.dtype)
-    w = None if weight is None else weight.detach()._array.reshape(-1)
-    hist, _ = np.histogram(x.reshape(-1), edges, weights=w, density=density)
-    return rt.make(rt.histogram, wrap(hist.astype(x.dtype)), wrap(np.array(edges)))
+        return np.linspace(low, high, int(bins) + 1, dtype=x.dtype)
+
+    def counts(x: np.ndarray) -> np.ndarray:
+        hist, _ = np.histogram(x.reshape(-1), edges(x), weights=w, density=density)
+        return hist.astype(x.dtype)
+
+    x = checked(input, "histogram").detach()
+    return rt.make(rt.histogram, by_example(x, counts), by_example(x, edges))

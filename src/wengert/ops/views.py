@@ -299,7 +299,7 @@ def reshape_any(x: Tensor, shape: tuple[Any, ...]) -> Tensor:
     a = x._array if x._spec.plain else innermost(x)
     if not a.flags.c_contiguous:
         try:
-            a.reshape(shape, copy=False)
+            a.reshape((*a.shape[: a.ndim - x._spec.ndim], *shape), copy=False)  # a batch stands in front
         except ValueError:
             return unsafe_view(clone_op(x, "C"), shape)
     return view1(_VIEW, x, (shape,))

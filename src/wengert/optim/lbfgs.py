@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from ..core import state as core_state
 from ..core.inplace import before_write, bump, caller
 from ..core.tensor import Tensor, wrap
 from ._line_search import Point, strong_wolfe
@@ -100,35 +99,26 @@ class LBFGS(Optimizer):
         """
         where = caller()
         group = self.param_groups[0]
-        search = group["line_search_fn"]
+        searched = group["line_search_fn"]
         state = self.state[self._params[0]]
         state.setdefault("func_evals", 0)
         state.setdefault("n_iter", 0)
-
-        def evaluate() -> tuple[float, Any]:
-            before = core_state.set_grad_enabled(True)
-            try:
-                loss = _number(closure())
-            finally:
-                core_state.set_grad_enabled(before)
-            return loss, self._gradient()
-
-        before = core_state.set_grad_enabled(True)
-        try:
-            first = closure()
-        finally:
-            core_state.set_grad_enabled(before)
+        first = self._loss_of(closure)
         loss, gradient = _number(first), self._gradient()
         evaluations = 1
         state["func_evals"] += 1
         if np.abs(gradient).max() <= group["tolerance_grad"]:
             return first
+
+        def evaluate() -> tuple[float, Any]:
+            return _number(self._loss_of(closure)), self._gradient()
+
         memory = _Memory(state, group["history_size"])
         lr = number(group["lr"])
         for k in range(1, group["max_iter"] + 1):
             state["n_iter"] += 1
-            direction = memory.direction(gradient, fresh=state["n_iter"] == 1)
-            memory.gradient, previous = gradient.copy(), loss
+            direction = memory.next_direction(gradient, fresh=state["n_iter"] == 1)
+            previous = loss
             t: Any = lr
             if state["n_iter"] == 1:
                 t = min(1.0, 1.0 / np.abs(gradient).sum()) * lr
@@ -138,16 +128,15 @@ class LBFGS(Optimizer):
                 break
             start = [p._array.copy() for p in self._params]
             made = 0
-            if search is not None:
-                if search != "strong_wolfe":
+            if searched is not None:
+                if searched != "strong_wolfe":
                     raise RuntimeError("only 'strong_wolfe' is supported")
 
                 def along(step: Any, start: Any = start, direction: Any = direction) -> Any:
                     self._move_from(start, step, direction, where)
                     return evaluate()
 
-                origin = Point(0, loss, gradient, slope)
-                found, made = strong_wolfe(along, direction, origin, t)
+                found, made = strong_wolfe(along, direction, Point(0, loss, gradient, slope), t)
                 t = memory.step = found.step
                 loss, gradient = found.loss, found.gradient
                 self._move_from(start, t, direction, where)
@@ -186,7 +175,7 @@ class _Memory:
     def __init__(self, state: dict[str, Any], size: int) -> None:
         self.size = size
         self.step: Any = state.get("t")
-        self.direction_: Any = _array(state.get("d"))
+        self.direction: Any = _array(state.get("d"))
         self.changes = [_array(y) for y in state.get("old_dirs") or []]
         self.steps = [_array(s) for s in state.get("old_stps") or []]
         self.weights = [_array(r) for r in state.get("ro") or []]
@@ -194,14 +183,15 @@ class _Memory:
         self.gradient: Any = _array(state.get("prev_flat_grad"))
         self.products: list[Any] = []
 
-    def direction(self, gradient: Any, fresh: bool) -> Any:
-        """-H g; steepest descent for the very first one."""
+    def next_direction(self, gradient: Any, fresh: bool) -> Any:
+        """-H g, with the last step taken into H; steepest descent for the very first one."""
         if fresh:
             self.changes, self.steps, self.weights, self.scale = [], [], [], 1
-            self.direction_ = -gradient
-            return self.direction_
+            self.direction, self.gradient = -gradient, gradient
+            return self.direction
         y = gradient - self.gradient
-        s = self.direction_ * np.asarray(self.step, gradient.dtype)
+        self.gradient = gradient
+        s = self.direction * np.asarray(self.step, gradient.dtype)
         curvature = np.dot(y, s)
         if curvature > 1e-10:
             if len(self.changes) == self.size:
@@ -220,14 +210,14 @@ class _Memory:
         for k, y in enumerate(self.changes):
             correction = np.dot(y, q) * self.weights[k]
             q += self.steps[k] * (self.products[k] - correction)
-        self.direction_ = q
+        self.direction = q
         return q
 
     def save(self, state: dict[str, Any], loss: float) -> None:
         """Puts everything into the state under PyTorch's names, as tensors."""
         if self.products:
             state["al"] = [None if a is None else wrap(a) for a in self.products]
-        state["d"] = wrap(self.direction_)
+        state["d"] = wrap(self.direction)
         state["t"] = wrap(self.step) if isinstance(self.step, np.generic) else self.step
         state["old_dirs"] = [wrap(y) for y in self.changes]
         state["old_stps"] = [wrap(s) for s in self.steps]

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ...core.tensor import Tensor
-from ..optimizer import Optimizer
+from ..optimizer import Optimizer, number
 
 
 def each(name: str, value: Any, optimizer: Optimizer) -> list[Any]:
@@ -30,7 +30,7 @@ def each(name: str, value: Any, optimizer: Optimizer) -> list[Any]:
 def set_rate(group: dict[str, Any], value: float) -> None:
     """Set the rate of a group; one that is a tensor is written in place."""
     if isinstance(group["lr"], Tensor):
-        group["lr"].fill_(value)
+        group["lr"].fill_(number(value))
     else:
         group["lr"] = value
 
@@ -97,6 +97,12 @@ class LRScheduler:
         """Goes to the next epoch, or to `epoch` (deprecated), and sets the rates."""
         if self._step_count == 1 and not self._is_initial:
             self._check_order()
+        if epoch is not None:
+            warn_of_epoch()
+        self._advance(epoch)
+
+    def _advance(self, epoch: int | None) -> None:
+        """`step` without its warnings."""
         self._step_count += 1
         closed = getattr(self, "_get_closed_form_lr", None)
         self._get_lr_called_within_step = True
@@ -105,7 +111,6 @@ class LRScheduler:
                 self.last_epoch += 1
                 values = self.get_lr()
             else:
-                warn_of_epoch()
                 self.last_epoch = epoch
                 values = closed() if closed is not None else self.get_lr()
         finally:

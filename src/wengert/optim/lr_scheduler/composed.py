@@ -33,6 +33,14 @@ def _check(schedulers: Sequence[LRScheduler], optimizer: Any, owner: str, at_lea
             )
 
 
+def _undo(scheduler: Any) -> None:
+    """Take back the step that a schedule, or each of several, made when it was made."""
+    for inner in getattr(scheduler, "_schedulers", ()):
+        _undo(inner)
+    if "last_epoch" in scheduler.__dict__:
+        scheduler.last_epoch -= 1
+
+
 class SequentialLR(LRScheduler):
     """One schedule after the other: the next takes over at each of `milestones`."""
 
@@ -58,7 +66,7 @@ class SequentialLR(LRScheduler):
         for group in optimizer.param_groups:
             set_rate(group, group["initial_lr"])
         for scheduler in self._schedulers:
-            scheduler.last_epoch -= 1
+            _undo(scheduler)
         self._schedulers[0]._is_initial = True
         self._schedulers[0].step()
         self._schedulers[0]._is_initial = False
@@ -70,7 +78,8 @@ class SequentialLR(LRScheduler):
         turn = bisect_right(self._milestones, self.last_epoch)
         scheduler = self._schedulers[turn]
         if turn > 0 and self._milestones[turn - 1] == self.last_epoch:
-            scheduler.step(0)
+            own = type(scheduler).step is not LRScheduler.step
+            (scheduler.step if own else scheduler._advance)(0)
         else:
             scheduler.step()
         self._last_lr = scheduler.get_last_lr()

@@ -59,7 +59,7 @@ class MultiplicativeLR(LambdaLR):
 
     def get_lr(self) -> list[float]:
         self._warn_outside_of_step()
-        if self.last_epoch <= 0:
+        if self._is_initial:
             return self._now()
         return [lr * f(self.last_epoch) for lr, f in zip(self._now(), self.lr_lambdas, strict=True)]
 

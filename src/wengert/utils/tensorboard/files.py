@@ -72,6 +72,10 @@ class FileWriter:
         """Adds an event that carries a summary."""
         self.add_event(message(5, summary), global_step, walltime)
 
+    def add_graph(self, graph_profile: bytes, walltime: float | None = None) -> None:
+        """Adds an event that carries a graph."""
+        self.add_event(message(4, graph_profile), None, walltime)
+
     def start_at(self, step: int) -> None:
         """Notes that a run begins anew at a step: what earlier files have from there on is void."""
         self.add_event(message(3, b"brain.Event:2"), step)

@@ -259,11 +259,16 @@ class SummaryWriter:
         verbose: bool = False,
         use_strict_trace: bool = True,
     ) -> None:
-        """Refuses: there is no traced graph of a module to show; see `wengert.inspect`."""
-        raise NotImplementedError(
-            "add_graph needs a traced module, which wengert does not have: wengert.inspect draws "
-            "the recorded graph of a tensor, and add_text shows print(model)"
-        )
+        """Adds the graph of one run of a module on some inputs: a tensor or a tuple of them.
+
+        Its nodes are the calls that the run records, in the scopes of their modules. Raises RuntimeError if nothing is recorded.
+        """
+        from .graph import graph_def
+
+        if not hasattr(model, "named_modules"):
+            raise TypeError(f"add_graph shows modules, not a {type(model).__name__}")
+        content = graph_def(model, input_to_model)
+        self._get_file_writer().add_graph(content)
 
     def add_onnx_graph(self, prototxt: Any) -> None:
         """Refuses: ONNX files are not read."""
