@@ -59,6 +59,8 @@ ROWS = [
     sample("nearest", "zeros", False), sample("nearest", "reflection", True),
     sample("bilinear", "zeros", False, (2, 2, 3, 4, 2), Input((2, 2, 3, 1, 3), "unit")),
     sample("bilinear", "reflection", True, (2, 2, 3, 4, 3), Input((2, 2, 3, 1, 3), "unit")),
+    row("grid_sample_many_channels", lambda T, x, g: F(T).grid_sample(x, g * 1.3, align_corners=False),
+        (1, 17, 3, 4), Input((1, 2, 2, 2), "unit")),
     row("affine_grid", lambda T, x: F(T).affine_grid(x, (2, 1, 3, 4), False), (2, 2, 3)),
     row("affine_grid_3d", lambda T, x: F(T).affine_grid(x, (2, 1, 2, 3, 2), True), (2, 3, 4)),
 ]  # fmt: skip

@@ -140,14 +140,19 @@ def test_A_164_functions_made_of_other_ops():
         assert [k for k, v in first.store.items() if v is not None] == [(called, 0)]
 
 
-def test_A_164_random_numbers_stay_in_step():
+@pytest.mark.parametrize("keep_all", [True, False])
+def test_A_164_random_numbers_stay_in_step(keep_all):
     def f(x):
         a = torch.nn.functional.dropout(x * 2)
         return (a * torch.nn.functional.dropout(x)).relu()
 
+    def policy(ctx, op, *args, **kwargs):
+        return keep_all or name(op) == "mul"
+
     x = torch.ones(64, requires_grad=True)
     torch.manual_seed(1)
-    checkpoint(f, x, use_reentrant=False, context_fn=keep("mul")).sum().backward()
+    fn = functools.partial(contexts, policy)
+    checkpoint(f, x, use_reentrant=False, context_fn=fn).sum().backward()
     torch.manual_seed(1)
     assert torch.equal(x.grad, gradient(f, x))
 
@@ -275,6 +280,57 @@ def test_what_was_kept_dies_with_the_graph():
     try:
         run()
         assert [r for r in kept if r() is not None] == []
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
+
+
+@pytest.mark.wengert_only  # PyTorch's policies are asked about views
+def test_views_are_always_made_again():
+    log, w = [], matrix()
+
+    def f(w):
+        a = w * 1
+        view = a.t()[0]
+        view.mul_(3)
+        return (a.exp() * view).tanh()
+
+    def policy(ctx, op, *args):
+        log.append(op)
+        return op in ("exp", "tanh")
+
+    fn = functools.partial(contexts, policy)
+    checkpoint(f, w, use_reentrant=False, context_fn=fn).sum().backward()
+    assert set(log) == {"mul", "exp", "tanh"}
+    torch.testing.assert_close(w.grad, gradient(f, w))
+
+
+@pytest.mark.wengert_only
+def test_a_call_on_duals_is_one_call():
+    def f(w):
+        return (w * w.sin() * w).exp() * w
+
+    fwd, w = torch.autograd.forward_ad, matrix()
+    with fwd.dual_level():
+        dual = fwd.make_dual(w, torch.ones_like(w))
+        out = checkpoint(f, dual, use_reentrant=False, context_fn=keep("mul"))
+        (g,) = torch.autograd.grad(fwd.unpack_dual(out).tangent.sum(), w)
+        (want,) = torch.autograd.grad(fwd.unpack_dual(f(dual)).tangent.sum(), w)
+    torch.testing.assert_close(g, want)
+
+
+@pytest.mark.wengert_only
+def test_a_graph_that_is_dropped_keeps_nothing():
+    w = matrix()
+
+    def run():
+        return weakref.ref(checkpoint(layer, w, use_reentrant=False, context_fn=keep("mm", "exp")))
+
+    run()
+    gc.collect()
+    gc.disable()
+    try:
+        assert run()() is None
         assert gc.collect() == 0
     finally:
         gc.enable()

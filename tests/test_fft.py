@@ -278,3 +278,23 @@ def test_stft_against_torch(options):
     options = {k: v for k, v in options.items() if k != "pad_mode"}
     s = numbers(4, 2, 5, 9, dtype="D")
     against_torch(lambda T, s, w: T.istft(s, 8, window=w, length=20, **options), s, w, names=False)
+
+
+NUMPYS = [
+    lambda x: np.fft.fft(x, 5, axis=0), lambda x: np.fft.fftn(x, axes=(1,)), lambda x: np.fft.ifft2(x),
+    lambda x: np.fft.irfft2(x, norm="ortho"), lambda x: np.fft.fftshift(x, 1), lambda x: np.fft.hfft(x),
+    lambda x: np.gradient(x, 0.5, axis=1), lambda x: np.gradient(x, np.array([0.0, 1, 3]), axis=0),
+    lambda x: np.gradient(x)[1], lambda x: np.vander(x[0], 3), lambda x: np.i0(x),
+]  # fmt: skip
+
+
+@pytest.mark.wengert_only
+@pytest.mark.parametrize("k", range(len(NUMPYS)))
+def test_numpy_functions_record(k):
+    a = numbers(0, 3, 4)
+    x = torch.tensor(a, requires_grad=True)
+    y = NUMPYS[k](x)
+    np.testing.assert_allclose(array(y), NUMPYS[k](a), rtol=1e-12, atol=1e-13)
+    y.abs().sum().backward()
+    assert x.grad.shape == (3, 4)
+    assert isinstance(NUMPYS[k](x.detach()), np.ndarray)

@@ -165,6 +165,11 @@ def test_layouts_of_memory():
     a, b = F.conv2d(last, torch.tensor(w)), F.conv2d(plain, torch.tensor(w))
     assert torch.allclose(a, b, rtol=1e-13, atol=1e-13)
     assert b.is_contiguous()
+    assert a.is_contiguous(memory_format=torch.channels_last)
+    for f in (lambda t: F.max_pool2d(t, 2), lambda t: F.avg_pool2d(t, 2), lambda t: F.interpolate(t, size=3)):
+        assert f(last).stride()[1] == 1
+        assert f(plain).is_contiguous()
+        assert torch.equal(f(last), f(plain))
     strided = torch.tensor(numbers(3, 5, 4, 6, 14))[..., ::2]
     assert torch.allclose(F.conv2d(strided, torch.tensor(w)), F.conv2d(strided.clone(), torch.tensor(w)))
 
@@ -265,6 +270,15 @@ def test_first_parameters():
     assert layer.weight.flatten().tolist() == FIRST[2]
     assert layer.weight.shape == (2, 1, 2)
     assert nn.Conv3d(4, 6, (1, 2, 3), groups=2).weight.shape == (6, 2, 1, 2, 3)
+
+
+def test_memory_format_of_a_layer():
+    layer = nn.Sequential(nn.Conv2d(3, 4, 2), nn.BatchNorm2d(4)).to(memory_format=torch.channels_last)
+    assert layer[0].weight.is_contiguous(memory_format=torch.channels_last)
+    assert layer[0].weight.stride() == (12, 1, 6, 3)
+    assert layer[1].weight.is_contiguous()
+    x = torch.randn(2, 3, 5, 5)
+    assert layer[0](x).is_contiguous(memory_format=torch.channels_last)
 
 
 def test_output_size():

@@ -333,6 +333,16 @@ def test_sampling_at_the_pixels_gives_the_image():
         assert torch.allclose(y[..., -1], last, atol=1e-12), padding
 
 
+def test_sampling_at_nan():
+    nan, inf = float("nan"), float("inf")
+    x = torch.arange(16.0).reshape(1, 1, 4, 4)
+    grid = torch.tensor([[[[nan, 0.0], [0.0, 0.0], [inf, 0.0]]]])
+    y = F.grid_sample(x, grid, align_corners=False).flatten()
+    assert y.isnan().tolist() == [True, False, True]
+    y = F.grid_sample(x, grid, padding_mode="border", align_corners=False)
+    assert y.flatten().tolist() == [6.0, 7.5, 9.0]
+
+
 def test_defaults_of_sampling_warn():
     x, grid = torch.zeros(1, 1, 2, 2), torch.zeros(1, 1, 1, 2)
     with pytest.warns(UserWarning, match="align_corners=False since 1.3.0"):

@@ -8,10 +8,11 @@ import random
 
 import numpy as np
 import pytest
+from against import REAL
+from against import torch as T
 
-import wengert as T
-from wengert.func import grad, jvp, vjp, vmap
-
+grad, jvp, vjp, vmap = T.func.grad, T.func.jvp, T.func.vjp, T.func.vmap
+pytestmark = pytest.mark.filterwarnings("ignore:There is a performance drop" if REAL else "error:There is a performance drop")
 R = np.random.default_rng(5)
 
 
@@ -32,7 +33,7 @@ def _view_of_view(a, y):
 def _read_before(a, y):
     row = a[1]
     a.mul_(y)
-    a += row  # the row as it is now
+    a += row.clone()  # the row as it is now
     return row
 
 
@@ -82,7 +83,7 @@ def _filled(a, y):
 
 
 def _self_reading(a, y):
-    a.mul_(a.clone()).add_(a.clone() * y).sub_(a[0])
+    a.mul_(a.clone()).add_(a.clone() * y).sub_(a[0].clone())
     a[1] = a[0].clone() * a[2].clone()
 
 
@@ -240,7 +241,7 @@ UNMAPPED = {
 
 @pytest.mark.parametrize("name", UNMAPPED)
 def test_a_tensor_that_is_not_mapped_is_refused(name):
-    with pytest.raises(RuntimeError, match="is not possible because there exists a Tensor `other`"):
+    with pytest.raises(RuntimeError, match=r"a Tensor `other` in extra_args|doesn't match the broadcast shape"):
         vmap(UNMAPPED[name])(X)
 
 
@@ -374,6 +375,7 @@ def test_a_tangent_of_an_inner_level_is_written_into_a_dual_of_an_outer_one():
     assert (value.item(), tangent.item()) == (12.0, 6.0)
 
 
+@pytest.mark.wengert_only
 def test_a_tangent_is_written_into_an_example_of_a_batch():
     def f(x, v):
         a = x * 1

@@ -5,15 +5,14 @@ together, examples without dims, batches of no examples, maps inside maps.
 """
 
 import itertools
-import warnings
 
 import numpy as np
 import pytest
+from against import REAL
+from against import torch as T
 
-import wengert as T
-from wengert.core.batching import refuse_dynamic
-from wengert.func import grad, vmap
-
+grad, vmap = T.func.grad, T.func.vmap
+pytestmark = pytest.mark.filterwarnings("ignore:There is a performance drop" if REAL else "error:There is a performance drop")
 R = np.random.default_rng(3)
 
 
@@ -38,9 +37,15 @@ def looped(f, size, xs, on):
 def agree(got, expected, what=""):
     assert len(got) == len(expected)
     for a, b in zip(got, expected, strict=True):
-        assert a.dtype is b.dtype, what
+        assert a.dtype == b.dtype, what
         assert a.shape == b.shape, what
         np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-12, atol=1e-12, err_msg=what)
+
+
+def cases(table, *beyond):
+    """The names of a table; PyTorch refuses those in `beyond`, or its vmap and its loop differ."""
+    mark = pytest.mark.wengert_only
+    return [pytest.param(name, marks=mark if name in beyond else ()) for name in table]
 
 
 def choices(count):
@@ -56,9 +61,7 @@ def check(f, *examples, only=None):
     for on in only or choices(len(examples)):
         xs = [T.stack([draw() for _ in range(size)]) if b else draw() for draw, b in zip(examples, on, strict=True)]
         dims = tuple([0 if b else None for b in on])
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            got = results(vmap(f, dims)(*xs))
+        got = results(vmap(f, dims)(*xs))
         agree(got, looped(f, size, xs, on), f"mapped: {on}")
 
         floats = [k for k, x in enumerate(xs) if x.is_floating_point()]
@@ -111,7 +114,7 @@ READS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", READS)
+@pytest.mark.parametrize("name", cases(READS, "one position", "one position of the last dim"))
 def test_reads(name):
     f, x, i = READS[name]
     check(f, lambda: real(*x), lambda: below(5, *i))
@@ -127,6 +130,7 @@ def test_two_index_tensors(only):
     check(lambda x, i, j: x[i[:, None], j], lambda: real(3, 3), pair, pair, only=only)
 
 
+@pytest.mark.wengert_only
 def test_negative_positions():
     check(lambda x, i: x[i], lambda: real(4, 2), lambda: below(4, 3, low=-4))
     check(lambda x, i, j: x[i, j], lambda: real(4, 4), lambda: below(4, 3, low=-4), lambda: below(4, 3, low=-4))
@@ -175,6 +179,7 @@ def test_writes(name):
     check(f, lambda: real(*x), lambda: distinct(5, 3), lambda: real(*v))
 
 
+@pytest.mark.wengert_only
 def test_writes_at_two_index_tensors():
     i, j = (lambda: distinct(4, 3)), (lambda: below(2, 3))
     check(lambda x, i, j, v: x.index_put((i, j), v), lambda: real(4, 2), i, j, lambda: real(3))
@@ -188,6 +193,7 @@ def test_writes_at_two_index_tensors():
     check(f, lambda: real(4, 3, 2), i, lambda: real(3, 3), only=[on for on in apart if on[0]])
 
 
+@pytest.mark.wengert_only
 def test_index_fill():
     check(lambda x, i: T.index_fill(x, 0, i, 2.5), lambda: real(5, 2), lambda: below(5, 3))
     check(lambda x, i: T.index_fill(x, 1, i, 2.5), lambda: real(2, 5), lambda: below(5, 3))
@@ -206,7 +212,7 @@ SCATTERS = {
 }
 
 
-@pytest.mark.parametrize("name", SCATTERS)
+@pytest.mark.parametrize("name", cases(SCATTERS, "prod True", "prod False"))
 def test_scatters(name):
     f = SCATTERS[name]
     columns = lambda: T.stack([distinct(5, 3), distinct(5, 3)], 1)
@@ -251,20 +257,24 @@ DYNAMIC = {
 }
 
 
-@pytest.mark.parametrize("name", DYNAMIC)
+@pytest.mark.parametrize("name", cases(DYNAMIC, "argwhere"))
 def test_results_of_no_fixed_shape(name):
-    with pytest.raises(RuntimeError, match="dynamic shape"):
+    with pytest.raises(RuntimeError, match=r"dynamic shape|differently shaped"):
         vmap(DYNAMIC[name])(real(2, 3))
-    with pytest.raises(RuntimeError, match="dynamic shape"):
+    with pytest.raises(RuntimeError, match=r"dynamic shape|differently shaped"):
         vmap(vmap(DYNAMIC[name]))(real(2, 2, 3))
 
 
+@pytest.mark.wengert_only
 def test_refuse_dynamic_names_the_call_and_lets_plain_tensors_pass():
+    from wengert.core.batching import refuse_dynamic
+
     refuse_dynamic("anything", real(2))
     with pytest.raises(RuntimeError, match="anything"):
         vmap(lambda x: refuse_dynamic("anything", x))(real(2, 3))
 
 
+@pytest.mark.wengert_only
 def test_counts():
     few = lambda: below(4, 6)
     check(lambda i: T.bincount(i, minlength=5), few)
@@ -283,6 +293,7 @@ def test_counts():
         vmap(lambda x, r: x.repeat_interleave(r))(real(2, 2), T.tensor([[0, 1], [3, 3]]))
 
 
+@pytest.mark.filterwarnings("ignore:torch.searchsorted")  # PyTorch on non-contiguous tensors
 @pytest.mark.parametrize("right", [False, True])
 def test_searchsorted(right):
     ordered = lambda *shape: T.sort(real(*shape))[0]
@@ -317,7 +328,7 @@ ZERO_D = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ZERO_D)
+@pytest.mark.parametrize("name", cases(ZERO_D, "roll"))
 def test_examples_without_dims(name):
     check(ZERO_D[name], lambda: real())
 
@@ -334,7 +345,7 @@ NONE = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", NONE)
+@pytest.mark.parametrize("name", cases(NONE, "prod", "median", "reshape", "take", "quantile", "block_diag"))
 def test_a_batch_of_no_examples(name):
     f = NONE[name]
     one = f(real(2, 3))
@@ -362,7 +373,7 @@ NESTED = {
 }
 
 
-@pytest.mark.parametrize("name", NESTED)
+@pytest.mark.parametrize("name", cases(NESTED, "index_fill"))
 @pytest.mark.parametrize("outer", [(0, 0), (1, None), (None, 1)])
 @pytest.mark.parametrize("inner", [(0, 0), (-1, None), (None, 0)])
 def test_nested_maps_with_mixed_dims(name, outer, inner):
@@ -390,6 +401,7 @@ def test_nested_maps_with_mixed_dims(name, outer, inner):
 
 
 # ------------------------------------------------------------------- others
+@pytest.mark.wengert_only
 def test_losses_by_class_number():
     F = T.nn.functional
     labels = lambda: T.tensor([2, 0, -1, 1])
@@ -401,6 +413,7 @@ def test_losses_by_class_number():
         vmap(F.multi_margin_loss)(real(2, 4), T.tensor([1, 4]))
 
 
+@pytest.mark.wengert_only
 def test_values_are_checked_for_all_examples():
     with pytest.raises(RuntimeError, match=r"q values must be in the range \[0, 1\]"):
         vmap(T.quantile)(real(2, 3), T.tensor([0.5, 1.5], dtype=T.float64))

@@ -596,7 +596,7 @@ def group_norm(input: Tensor, num_groups: _int, weight: Tensor | None = None, bi
 def gru(*args: Any, **kwargs: Any) -> Any:
     """Run a recurrent network with the given weights; nn.GRU says more."""
 def gru_cell(input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None, b_hh: Tensor | None = None) -> Tensor:
-    """Return the next state of a GRU cell: (batch, features) to (batch, hidden)."""
+    """Return the next state of a GRU cell: (batch, features), (batch, hidden) to (batch, hidden)."""
 def gt(input: Any, other: Any, *, out: Any = None) -> Tensor:
     """Return a bool tensor: True where `input` is greater than `other` (with broadcasting)."""
 def hamming_window(window_length: _int, periodic: _bool = True, alpha: _float = 0.54, beta: _float = 0.46, *, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: _bool = False, requires_grad: _bool = False) -> Tensor:
@@ -1008,11 +1008,11 @@ def rms_norm(input: Tensor, normalized_shape: Any, weight: Tensor | None = None,
 def rnn_relu(*args: Any, **kwargs: Any) -> Any:
     """Run a recurrent network with the given weights; nn.RNN says more."""
 def rnn_relu_cell(input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None, b_hh: Tensor | None = None) -> Tensor:
-    """Return the next state of a RNN cell: (batch, features) to (batch, hidden)."""
+    """Return relu(w_ih input + b_ih + w_hh hx + b_hh) for every row."""
 def rnn_tanh(*args: Any, **kwargs: Any) -> Any:
     """Run a recurrent network with the given weights; nn.RNN says more."""
 def rnn_tanh_cell(input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None, b_hh: Tensor | None = None) -> Tensor:
-    """Return the next state of a RNN cell: (batch, features) to (batch, hidden)."""
+    """Return tanh(w_ih input + b_ih + w_hh hx + b_hh) for every row."""
 def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
     """Shift items along dims; those that fall off one end come back at the other."""
 def rot90(input: Tensor, k: _int = 1, dims: Any = ...) -> Tensor:

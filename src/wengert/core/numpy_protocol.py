@@ -170,8 +170,7 @@ _SAME_NAMES = {
     "add", "bitwise_and", "bitwise_or", "bitwise_xor", "ceil", "copysign", "cos", "cosh",
     "deg2rad", "digamma", "entr", "erf", "erfc", "erfinv", "exp", "exp2", "expm1",
     "float_power", "floor", "floor_divide", "fmax", "fmin", "fmod", "gammainc", "gammaincc", "gcd",
-    "heaviside",
-    "hypot", "i0", "i0e", "i1", "i1e", "isfinite", "isinf", "isnan", "lcm", "ldexp", "log",
+    "heaviside", "hypot", "i0", "i0e", "i1", "i1e", "isfinite", "isinf", "isnan", "lcm", "ldexp", "log",
     "log10", "log1p", "log2", "log_ndtr", "logaddexp", "logaddexp2", "logical_and",
     "logical_not", "logical_or", "logical_xor", "logit", "matmul", "maximum", "minimum",
     "ndtr", "ndtri", "nextafter", "positive", "rad2deg", "reciprocal", "remainder", "sign",
@@ -414,7 +413,8 @@ def numpy_function(*names: str, always: bool = False) -> Callable[[Any], Any]:
 def _handler(func: Any) -> tuple[Callable[..., Any], bool] | None:
     if not _resolved:
         # By name: this layer knows no op, and few programs ever come here.
-        importlib.import_module(__name__.replace("core.numpy_protocol", "ops.numpy_functions"))
+        for part in ("numpy_functions", "numpy_fft"):
+            importlib.import_module(__name__.replace("core.numpy_protocol", f"ops.{part}"))
         for name, entry in _HANDLERS.items():
             target: Any = np
             for part in name.split("."):

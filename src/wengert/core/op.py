@@ -102,6 +102,7 @@ class Op:
         self.nodename: Any = self._node_namer(node)
         self._read_rules(rules)
         self.spent = Spent(self)
+        self.places: Any = None  # where nodes keep saved tensors; `packed` fills it in
         self.call: Callable = self._call  # the function that the table offers: its fast path
         self.pull: Callable = self._first_pull
         self.pull_t: Callable = self._first_pull_t

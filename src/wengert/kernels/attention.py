@@ -13,10 +13,12 @@ from .softmax import plain_exp
 Array = Any
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=4)
 def later(rows: int, columns: int) -> Array:
     """True where a key comes after the query: above the diagonal."""
-    return np.triu(np.ones((rows, columns), np.bool_), 1)
+    made = np.triu(np.ones((rows, columns), np.bool_), 1)
+    made.flags.writeable = False  # it is handed out again
+    return made
 
 
 def attention(

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from .layouts import follow
 from .numeric import HALF, SINGLE, Array
 
 Ints = tuple[int, ...]
@@ -153,6 +154,16 @@ def _times(a: Array, b: Array) -> Array:
 
 
 # ---------------------------------------------------------------- the three
+def convolution(x: Array, y: Array, *rest: Any) -> Array:
+    """`convolve`, in the memory format of its operands."""
+    return follow(convolve(x, y, *rest), x, y)
+
+
+def conv_transposed(u: Array, y: Array, *rest: Any) -> Array:
+    """`transposed`, in the memory format of its operands."""
+    return follow(transposed(u, y, *rest), u, y)
+
+
 @_half
 def convolve(
     x: Array, y: Array, z: Array | None, stride: Ints, padding: Ints, dilation: Ints, groups: int

@@ -71,3 +71,26 @@ def strided(shape: tuple[int, ...], strides: tuple[int, ...], dtype: np.dtype[An
     length = 1 + sum((n - 1) * s for n, s in zip(shape, strides, strict=True))
     memory = np.empty(length, dtype)
     return np.ndarray(shape, dtype, memory, 0, [s * dtype.itemsize for s in strides])
+
+
+def is_channels_last(x: np.ndarray) -> bool:
+    """Say whether images (N, C, ...) lie in memory with the channels innermost, as PyTorch decides it."""
+    if x.ndim not in (4, 5) or not x.strides[1]:
+        return False
+    least = 0
+    for d in (1, *range(x.ndim - 1, 1, -1), 0):
+        n, stride = x.shape[d], x.strides[d]
+        if n == 0 or stride < least or (d == 0 and least == x.strides[1]):
+            return False
+        least = stride * n if n > 1 else stride
+    return True
+
+
+def follow(out: np.ndarray, *sources: Any) -> np.ndarray:
+    """Return `out` with the channels innermost if that is how one of its sources lies in memory."""
+    for x in sources:
+        if not x.flags.c_contiguous and is_channels_last(x):
+            last = empty(out.shape, out.dtype, "channels_last" if x.ndim == 4 else "channels_last_3d")
+            last[...] = out
+            return last
+    return out

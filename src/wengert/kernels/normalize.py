@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from .layouts import follow, packed
 from .numeric import HALF, ONE, SINGLE, Array
 
 Ints = tuple[int, ...]
@@ -88,7 +89,7 @@ def standardize(
     if 0 < x.size <= _FEW:
         d = wide.dtype
         out, mean, var = _few(wide, _flat(y, d), _flat(z, d), shape, axes, eps)
-        return out if given is not HALF else out.astype(HALF), mean, var
+        return _laid_out(out if given is not HALF else out.astype(HALF), x), mean, var
     v = wide if shape is None else wide.reshape(shape)
     kept = _kept(v.shape, axes)
     y, z = _flat(y, v.dtype), _flat(z, v.dtype)
@@ -99,8 +100,13 @@ def standardize(
         out, mean, var = _features(v.reshape(math.prod(kept), -1), y, z, eps)
     else:
         out, mean, var = _Channels(v.shape, shape).standardize(v, y, z, eps)
-    out = out.reshape(x.shape)
+    out = _laid_out(out.reshape(x.shape), x)
     return out if out.dtype == given else out.astype(given), mean.reshape(kept), var.reshape(kept)
+
+
+def _laid_out(out: Array, x: Array) -> Array:
+    """A result in row-major order, or with the channels innermost like its input."""
+    return out if x.flags.c_contiguous and out.flags.c_contiguous else follow(packed(out), x)
 
 
 def standardize_backward(
@@ -123,17 +129,12 @@ def standardize_backward(
         ]
         return none[0], none[1], none[2]
     r = _rsqrt(var, eps)
-    if v.size <= _FEW:
-        gx, gy, gz = _few_pull(g, v, y, mean, r, need, shape, axes)
-        return (
-            None if gx is None else gx.reshape(v.shape),
-            None if gy is None else gy.reshape(affine),
-            None if gz is None else gz.reshape(affine),
-        )
-    if _off_centre(mean, r):
+    few = v.size <= _FEW
+    if not few and _off_centre(mean, r):
         v, mean = np.subtract(v, mean), np.zeros_like(mean)
-    gx: Any
-    if _is_features(v.ndim, axes) and shape is None:
+    if few:
+        gx, gy, gz = _few_pull(g, v, y, mean, r, need, shape, axes)
+    elif _is_features(v.ndim, axes) and shape is None:
         n = math.prod([v.shape[a] for a in axes])
         flat = mean.reshape(-1), r.reshape(-1)
         gx, gy, gz = _features_pull(g.reshape(-1, n), v.reshape(-1, n), y, *flat, need)
@@ -168,11 +169,11 @@ _LAST = (slice(None), None)
 def _total(v: Array) -> Array:
     """The sums of rows (two dims), or of channels (three: over the first and the last)."""
     if v.ndim == 2:
-        return v.dot(_ones(v.shape[1], v.dtype))  # type: ignore[no-any-return]
+        return v.dot(_ones(v.shape[1], v.dtype))
     n, c, places = v.shape
     if places > 1:
         v = v.reshape(n * c, places).dot(_ones(places, v.dtype))
-    return _ones(n, v.dtype).dot(v.reshape(n, c))  # type: ignore[no-any-return]
+    return _ones(n, v.dtype).dot(v.reshape(n, c))
 
 
 def _few(
@@ -507,7 +508,8 @@ def rescale(
         out = x * factor.reshape(affine)
         out += shift.reshape(affine)
         return out if out.dtype == given else out.astype(given)
-    return _Channels(x.shape, None).scaled(x, factor[None], shift[None]).reshape(x.shape)
+    out = _Channels(x.shape, None).scaled(x, factor[None], shift[None])
+    return _laid_out(out.reshape(x.shape), x)
 
 
 def update(running: Array, value: Array, momentum: float, factor: float = 1.0) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from .layouts import follow
 from .numeric import HALF, SINGLE, Array, keep
 
 Ints = tuple[int, ...]
@@ -102,17 +103,16 @@ def max_pool(
     taps = np.zeros((*lead, *out), w.tap_type)
     if any(padding):
         taps[...] = w.first_taps()
+    blocks = _blocks(lead, math.prod(out))
     if best.size * w.taps <= _FEW:
         _few_largest(w, x, best, taps)
-        return best, taps
-    blocks = _blocks(lead, math.prod(out))
-    if len(blocks) < 2:
+    elif len(blocks) < 2:
         _largest(w, x, best, taps)
-        return best, taps
-    rows, best_rows, taps_rows = (_rows(a, w.dims) for a in (x, best, taps))
-    for cut in blocks:
-        _largest(w, rows[cut], best_rows[cut], taps_rows[cut])
-    return best, taps
+    else:
+        rows, best_rows, taps_rows = (_rows(a, w.dims) for a in (x, best, taps))
+        for cut in blocks:
+            _largest(w, rows[cut], best_rows[cut], taps_rows[cut])
+    return follow(best, x), follow(taps, x)
 
 
 def _rows(x: Array, dims: int) -> Array:
@@ -219,7 +219,7 @@ def positions(
         at = np.arange(out[dim]) * stride[dim] - padding[dim]
         first = first * size[dim] + at.reshape(shape)
         offset = offset * size[dim] + (np.arange(kernel[dim]) * dilation[dim]).reshape(shape)
-    return first + offset.reshape(-1).take(taps)
+    return follow(first + offset.reshape(-1).take(taps), taps)
 
 
 # ---------------------------------------------------------------- windows that begin anywhere
@@ -261,7 +261,7 @@ def largest_at(x: Array, starts: tuple[Array, ...], ends: tuple[Array, ...]) -> 
             better |= np.isnan(values)
         np.copyto(best, values, where=better)
         np.copyto(where, index, where=better)
-    return where.reshape(*lead, *out)
+    return follow(where.reshape(*lead, *out), x)
 
 
 def _has_nan(x: Array) -> bool:
@@ -283,7 +283,7 @@ def _by_window(x: Array, starts: tuple[Array, ...], ends: tuple[Array, ...]) -> 
         for f, i, n in zip(first, np.unravel_index(rows.argmax(-1), spans), size, strict=True):
             place = place * n + (i + f)
         result[(..., *at)] = place
-    return result
+    return follow(result, x)
 
 
 def adaptive_windows(n: int, out: int) -> tuple[Array, Array]:
@@ -314,7 +314,7 @@ def take_places(x: Array, places: Array, dims: int) -> Array:
     if not places.size:
         return np.zeros(places.shape, x.dtype)
     flat = np.take_along_axis(x.reshape(rows, -1), places.reshape(rows, -1), -1)
-    return flat.reshape(places.shape)
+    return follow(flat.reshape(places.shape), x)
 
 
 def put_places(g: Array, places: Array, size: Ints, add: bool) -> Array:

@@ -92,7 +92,7 @@ def _shaped(a: Array, x: Array) -> Array:
 
 
 @lru_cache(maxsize=32)
-def _halves(gates: int, plain: int, hidden: int, d: Any) -> tuple:
+def halves(gates: int, plain: int, hidden: int, d: Any) -> tuple:
     """Rows 0.5 and 0.5 for sigmoid gates, 1 and 0 for the one with plain tanh."""
     factor = np.full((gates, hidden), 0.5, d)
     shift = factor.copy()
@@ -201,7 +201,7 @@ def lstm(
     kept = np.empty(6 * n * hidden, x.dtype)
     gates, cs, ts = _parts(kept, n, hidden)
     out = np.empty((n, h.shape[-1]), x.dtype)
-    factor, shift = _halves(4, 2, hidden, x.dtype)
+    factor, shift = halves(4, 2, hidden, x.dtype)
     many = count > 1
     np.dot(x2, (wi * factor[:, None] if many else wi).T, gates)
     if bi is not None:
@@ -254,7 +254,7 @@ def _parts(kept: Array, n: int, hidden: int) -> tuple:
     )
 
 
-def _lstm_slopes(a: Array, c: Array, t: Array, d: Array, k: Array) -> None:
+def lstm_slopes(a: Array, c: Array, t: Array, d: Array, k: Array) -> None:
     """For rows of gates, c before and tanh(c) after: what dc (i, f, g) and dh (o) are multiplied by.
 
     They go to d, and the slope of h by c to k.
@@ -303,7 +303,7 @@ def lstm_backward(
     multiply, add = np.multiply, np.add
     lists = a_list, d_list, k_list, g_list, dh_list
     for cut, rows in _blocks(a_list, len(h), hidden, reverse):
-        _lstm_slopes(gates[rows], _joined(c_before[cut], reverse), ts[rows], d[rows], slopes[rows])
+        lstm_slopes(gates[rows], _joined(c_before[cut], reverse), ts[rows], d[rows], slopes[rows])
         for a, s, k, g, kept_dh in zip(*[v[cut][::-1] for v in lists], strict=True):
             b = len(a)
             if b != len(dh):
@@ -363,7 +363,7 @@ def gru(
         kept[3 * n * hidden :].reshape(n, hidden),
     )
     out = np.empty((n, hidden), x.dtype)
-    factor, _ = _halves(3, 2, hidden, x.dtype)
+    factor, _ = halves(3, 2, hidden, x.dtype)
     half = factor[0]
     np.dot(x2, (wi * factor[:, None]).T, gates)
     b_n = None
@@ -405,7 +405,7 @@ def gru(
     return _shaped(out, x), last, kept
 
 
-def _gru_slopes(a: Array, m: Array, h: Array, d: Array, k: Array) -> None:
+def gru_slopes(a: Array, m: Array, h: Array, d: Array, k: Array) -> None:
     """For rows of gates, Wh h + bh and h before: what dh is multiplied by.
 
     k gets that of the third part before its activation; d those of the parts of Wh h + bh.
@@ -449,7 +449,7 @@ def gru_backward(
     dh = last[: len(a_list[-1])]
     lists = a_list, d_list, k_list, g_list
     for cut, rows in _blocks(a_list, len(h), hidden, reverse):
-        _gru_slopes(gates[rows], ms[rows], _joined(before[cut], reverse), d[rows], k[rows])
+        gru_slopes(gates[rows], ms[rows], _joined(before[cut], reverse), d[rows], k[rows])
         for a, s, t, g in zip(*[v[cut][::-1] for v in lists], strict=True):
             b = len(a)
             if b != len(dh):

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from .layouts import follow
 from .numeric import HALF, SINGLE, Array
 
 _FEW = 12  # pieces by slices up to which these beat one gather
@@ -155,7 +156,7 @@ def apply_bands(x: Array, bands: tuple[tuple[int, Band], ...]) -> Array:
         out = b.apply(out, d)
     if out is x:
         out = x.copy()
-    return out if out.dtype == given else out.astype(given)
+    return follow(out if out.dtype == given else out.astype(given), x)
 
 
 # ---------------------------------------------------------------- averages

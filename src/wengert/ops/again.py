@@ -8,16 +8,34 @@ function written in small ops takes its place.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
+import numpy as np
+
+from ..core.batching import composed
 from ..core.engine import run
 from ..core.state import set_grad_enabled
-from ..core.tensor import Tensor
+from ..core.tensor import Tensor, wrap
 from .views import alias
 
 
 def plainly(*tensors: Tensor | None) -> bool:
     """Say whether a fused kernel may take these tensors: none of them is a wrapper."""
     return all([t is None or t._spec.plain for t in tensors])
+
+
+def in_small_ops(small: Callable, extra: int) -> Callable:
+    """The batching rule of a fused row: small(*inputs, *params) takes its place.
+
+    `extra` is how many results the row has besides, which only its own rules read.
+    """
+
+    def instead(xp: Any, *args: Any) -> tuple:
+        out = small(*args)
+        nothing = wrap(np.zeros(0))
+        return (*(out if isinstance(out, tuple) else (out,)), *[nothing] * extra)
+
+    return composed(instead)
 
 
 def pulled_again(

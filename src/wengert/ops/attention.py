@@ -10,7 +10,7 @@ from ..core.op import TENSORS
 from ..core.registry import public
 from ..core.tensor import Tensor, wrap
 from ..kernels import attention as k
-from .again import plainly, pulled_again
+from .again import in_small_ops, plainly, pulled_again
 from .checking import check_tensor
 from .dropout import dropout
 from .matmul import matmul
@@ -76,6 +76,7 @@ _attention = primitive(
     "opaque", "attention(q, k, v, m?, *, scale, causal, name)",
     lambda q, key, v, m, scale, causal, name: k.attention(q, key, v, m, scale, causal),
     outputs=2, rules={"q, k, v, m": _rule}, node=lambda rest: rest[-1],
+    batch=in_small_ops(lambda *args: _small(*args[:-1]), 1),
     saved={"q": "query", "k": "key", "v": "value", "m": "attn_mask"},
 )  # fmt: skip
 

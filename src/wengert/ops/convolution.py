@@ -100,7 +100,7 @@ def _batch_weight(op: Any, xs: list, on: list, params: tuple) -> Any:
 _SAVED = {"x": "input", "y": "weight"}
 
 convolution = primitive(
-    "opaque", "convolution(x, y, z?, *, stride, padding, dilation, groups)", k.convolve,
+    "opaque", "convolution(x, y, z?, *, stride, padding, dilation, groups)", k.convolution,
     x=lambda xp, g, y, x_spec, stride, padding, dilation, groups: xp.conv_transposed(
         g, y, None, tuple(x_spec.shape[2:]), stride, padding, dilation, groups),
     y=lambda xp, g, x, y_spec, stride, padding, dilation, groups: xp.conv_weight(
@@ -110,7 +110,7 @@ convolution = primitive(
 )  # fmt: skip
 
 transposed = primitive(
-    "opaque", "conv_transposed(x, y, z?, *, size, stride, padding, dilation, groups)", k.transposed,
+    "opaque", "conv_transposed(x, y, z?, *, size, stride, padding, dilation, groups)", k.conv_transposed,
     x=lambda xp, g, y, stride, padding, dilation, groups: xp.convolution(
         g, y, None, stride, padding, dilation, groups),
     y=lambda xp, g, x, y_spec, stride, padding, dilation, groups: xp.conv_weight(

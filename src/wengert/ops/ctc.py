@@ -11,7 +11,7 @@ from ..core.op import TENSORS
 from ..core.registry import public
 from ..core.tensor import Tensor, wrap
 from ..kernels import ctc as k
-from .again import plainly, pulled_again
+from .again import in_small_ops, plainly, pulled_again
 from .checking import check_float, check_tensor
 
 T: Any = TENSORS
@@ -84,6 +84,7 @@ _ctc = primitive(
     "opaque", "ctc_loss(x, y, *, steps, sizes, blank, zero)",
     lambda x, y, steps, sizes, blank, zero: k.ctc(x, y, steps, sizes, blank),
     outputs=2, x=_rule, saved={"x": "log_probs", "y": "targets"},
+    batch=in_small_ops(lambda *args: _small(*args[:-1]), 1),
 )  # fmt: skip
 
 

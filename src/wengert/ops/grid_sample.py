@@ -2,7 +2,7 @@
 
 A sample is a sum over neighbours of weight times element; weights are products of one factor per dim.
 What is written here serves arrays and tensors alike, so it is the kernel, and its derivatives to
-every order are read off it. Images are handled with the channels last, as rows.
+every order are read off it. Images are handled as matrices of pixels and channels.
 """
 
 from __future__ import annotations
@@ -55,19 +55,15 @@ def _brought_inside(
     if padding == "reflection":
         c, slope = _reflected(xp, c, n, align, slope)
     zero = xp.zeros_like(c)
-    return xp.clamp(c, 0.0, float(n - 1)), xp.where((c <= 0) | (c >= n - 1), zero, slope)
+    slope = slope * ((c > 0) & (c < n - 1))
+    return xp.clamp(xp.where(c >= 0, c, zero), 0.0, float(n - 1)), slope  # nan goes to the first
 
 
 def _neighbour(xp: Any, c: Any, n: int, weight: Any, slope: Any) -> tuple[Any, Any, Any]:
     """Index, weight and derivative of the weight of one neighbour; zero where it is outside."""
     inside = (c >= 0) & (c <= n - 1)
-    zero = xp.zeros_like(c)
-    at = xp.to_index(xp.where(inside, c, zero))
-    return (
-        at,
-        xp.where(inside, weight, zero),
-        None if slope is None else xp.where(inside, slope, zero),
-    )
+    at = xp.to_index(xp.where(inside, c, xp.zeros_like(c)))
+    return at, weight * inside, None if slope is None else slope * inside
 
 
 def _neighbours(xp: Any, g: Any, n: int, mode: str, padding: str, align: bool) -> list:
@@ -116,6 +112,7 @@ class _Samples:
         self.dims = dims = len(size)
         self.places = tuple(grid.shape[1:-1])
         self.smooth = mode != "nearest"
+        self.across = int(self.channels < 16)  # the dim of the pixels: few channels are rows
         count = math.prod(self.places)
         first = np.repeat(np.arange(n) * math.prod(size), count)
         self.first = xp.constant_index(grid, first)
@@ -132,18 +129,24 @@ class _Samples:
             yield at + self.first, [w for _, w, _ in combination], [s for _, _, s in combination]
 
     def rows(self, x: Any) -> Any:
-        """(N, C, ...) as rows (N * ..., C)."""
+        """(N, C, ...) as a matrix of pixels and channels; see `across`."""
         n, c, *size = x.shape
-        order = (0, *range(2, len(size) + 2), 1)
-        return self.xp.reshape(self.xp.permute(x, order), (n * math.prod(size), c))
+        k = len(size) + 2
+        if self.across:
+            return self.xp.reshape(
+                self.xp.permute(x, (1, 0, *range(2, k))), (c, n * math.prod(size))
+            )
+        return self.xp.reshape(self.xp.permute(x, (0, *range(2, k), 1)), (n * math.prod(size), c))
 
     def images(self, rows: Any, size: tuple) -> Any:
         """The reverse of `rows`."""
-        x = self.xp.reshape(rows, (self.shape[0], *size, self.channels))
-        return self.xp.permute(x, (0, len(size) + 1, *range(1, len(size) + 1)))
+        xp, n, c, k = self.xp, self.shape[0], self.channels, len(size) + 2
+        if self.across:
+            return xp.permute(xp.reshape(rows, (c, n, *size)), (1, 0, *range(2, k)))
+        return xp.permute(xp.reshape(rows, (n, *size, c)), (0, k - 1, *range(1, k - 1)))
 
     def column(self, w: Any) -> Any:
-        return self.xp.reshape(w, (w.shape[0], 1))
+        return self.xp.reshape(w, (1, w.shape[0]) if self.across else (w.shape[0], 1))
 
     def derivative(self, weights: list, slopes: list, a: int) -> Any:
         """The derivative of the product of weights by coordinate a."""
@@ -161,7 +164,7 @@ def _sample(xp: Any, x: Any, grid: Any, mode: str, padding: str, align: bool) ->
     s = _Samples(xp, x.shape, grid, mode, padding, align)
     rows, total = s.rows(x), None
     for at, weights, _ in s:
-        part = xp.index_select(rows, at, 0) * s.column(_product(weights))
+        part = xp.index_select(rows, at, s.across) * s.column(_product(weights))
         total = part if total is None else total + part
     return s.images(total, s.places)
 
@@ -182,11 +185,11 @@ def _pull(
     for at, weights, slopes in s:
         if need[0]:
             part = xp.index_backward(
-                given * s.column(_product(weights)), at, tuple(rows.shape), (0,)
+                given * s.column(_product(weights)), at, tuple(rows.shape), (s.across,)
             )
             gx = part if gx is None else gx + part
         if need[1] and s.smooth:
-            inner = xp.sum(xp.index_select(rows, at, 0) * given, (1,), False)
+            inner = xp.sum(xp.index_select(rows, at, s.across) * given, (1 - s.across,), False)
             for a in range(s.dims):
                 part = inner * s.derivative(weights, slopes, a)
                 parts[a] = part if parts[a] is None else parts[a] + part
@@ -214,7 +217,7 @@ def _push(xp: Any, xs: tuple, ts: tuple, out: Any, params: tuple) -> Any:
                 t = xp.reshape(xp.select(ty, s.dims + 1, s.dims - 1 - a), tuple(weights[0].shape))
                 part = t * s.derivative(weights, slopes, a)
                 rate = part if rate is None else rate + part
-            part = xp.index_select(rows, at, 0) * s.column(rate)
+            part = xp.index_select(rows, at, s.across) * s.column(rate)
             moved = part if moved is None else moved + part
         part = s.images(moved, s.places)
         total = part if total is None else total + part

@@ -15,8 +15,9 @@ from ..core.op import TENSORS
 from ..core.tensor import Tensor
 from ..kernels import recurrent as k
 from .addmm import linear
-from .again import plainly, pulled_again
+from .again import in_small_ops, plainly, pulled_again
 from .join import cat, stack
+from .recurrent_cell import gru_step, lstm_step
 
 T: Any = TENSORS
 
@@ -68,13 +69,8 @@ def _rnn_steps(
 def _lstm_steps(
     x: Any, h: Any, c: Any, wi: Any, wh: Any, bi: Any, bh: Any, wr: Any, sizes: Any, reverse: bool
 ) -> tuple:
-    n = c.shape[-1]
-
     def step(row: Any, h: Any, c: Any) -> tuple:
-        a = row + linear(h, wh, bh)
-        i, f, g, o = (T.narrow(a, -1, j * n, n) for j in range(4))
-        c = T.sigmoid(f) * c + T.sigmoid(i) * T.tanh(g)
-        h = T.sigmoid(o) * T.tanh(c)
+        h, c = lstm_step(row + linear(h, wh, bh), c)
         return (h if wr is None else linear(h, wr)), c
 
     return by_steps(linear(x, wi, bi), (h, c), step, sizes, reverse)
@@ -83,15 +79,8 @@ def _lstm_steps(
 def _gru_steps(
     x: Any, h: Any, wi: Any, wh: Any, bi: Any, bh: Any, sizes: Any, reverse: bool
 ) -> tuple:
-    n = h.shape[-1]
-
     def step(row: Any, h: Any) -> tuple:
-        b = linear(h, wh, bh)
-        r, z = (
-            T.sigmoid(T.narrow(row, -1, j * n, n) + T.narrow(b, -1, j * n, n)) for j in range(2)
-        )
-        new = T.tanh(T.narrow(row, -1, 2 * n, n) + r * T.narrow(b, -1, 2 * n, n))
-        return ((h - new) * z + new,)
+        return (gru_step(row, linear(h, wh, bh), h),)
 
     return by_steps(linear(x, wi, bi), (h,), step, sizes, reverse)
 
@@ -154,6 +143,11 @@ def _called(rest: tuple) -> str:
     return rest[-1]
 
 
+def _unnamed(f: Callable) -> Callable:
+    """The function without its last argument, the node's name."""
+    return lambda *args: f(*args[:-1])
+
+
 def _own(kernel: Callable) -> Callable:
     """A kernel whose first result is kept apart, so that the caller may write into the one returned.
 
@@ -161,7 +155,7 @@ def _own(kernel: Callable) -> Callable:
     """
 
     def run(*args: Any) -> tuple:
-        out, *rest = kernel(*args[:-1])  # the last one is the node's name
+        out, *rest = kernel(*args[:-1])
         return (out.copy(), *rest, out)
 
     return run
@@ -169,19 +163,20 @@ def _own(kernel: Callable) -> Callable:
 
 _rnn = primitive(
     "opaque", "rnn_layer(x, h, wi, wh, bi?, bh?, *, relu, sizes, reverse, name)",
-    _own(k.rnn), outputs=3, parts=(2,), node=_called,
+    _own(k.rnn), outputs=3, parts=(2,), node=_called, batch=in_small_ops(_unnamed(_rnn_steps), 1),
     rules={"x, h, wi, wh, bi, bh": _rnn_rule},
 )  # fmt: skip
 
 _lstm = primitive(
     "opaque", "lstm_layer(x, h, c, wi, wh, bi?, bh?, wr?, *, sizes, reverse, name)",
-    lambda *a: k.lstm(*a[:-1]), outputs=4, parts=(0, 3), node=_called,
+    _unnamed(k.lstm), outputs=4, parts=(0, 3), node=_called,
+    batch=in_small_ops(_unnamed(_lstm_steps), 1),
     rules={"x, h, c, wi, wh, bi, bh, wr": _lstm_rule},
 )  # fmt: skip
 
 _gru = primitive(
     "opaque", "gru_layer(x, h, wi, wh, bi?, bh?, *, sizes, reverse, name)",
-    _own(k.gru), outputs=4, parts=(2, 3), node=_called,
+    _own(k.gru), outputs=4, parts=(2, 3), node=_called, batch=in_small_ops(_unnamed(_gru_steps), 2),
     rules={"x, h, wi, wh, bi, bh": _gru_rule},
 )  # fmt: skip
 

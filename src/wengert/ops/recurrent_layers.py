@@ -1,15 +1,13 @@
-"""Recurrent networks as functions: torch.lstm, gru, rnn_tanh, rnn_relu and their cells."""
+"""Recurrent networks as functions: torch.lstm, gru, rnn_tanh, rnn_relu."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from ..core.op import TENSORS
 from ..core.registry import public
-from ..core.tensor import Tensor, wrap
+from ..core.tensor import Tensor
 from .checking import check_tensor
 from .dropout import dropout
 from .join import cat, stack
@@ -108,77 +106,3 @@ for _kind, _name in (
     ("LSTM", "lstm"), ("GRU", "gru"), ("RNN_TANH", "rnn_tanh"), ("RNN_RELU", "rnn_relu"),
 ):  # fmt: skip
     public("torch", name=_name)(_network(_kind, _name))
-
-
-# ---------------------------------------------------------------- cells
-def _check_cell(input: Tensor, h: Tensor, w_ih: Tensor, w_hh: Tensor, name: str, which: int) -> None:
-    check_tensor(input, name)
-    size, hidden = w_ih.shape[-1], w_hh.shape[-1]
-    if input.shape[-1] != size:
-        raise RuntimeError(f"input has inconsistent input_size: got {input.shape[-1]} expected {size}")
-    if input.shape[0] != h.shape[0]:
-        raise RuntimeError(
-            f"Input batch size {input.shape[0]} doesn't match hidden{which} batch size {h.shape[0]}"
-        )
-    if h.shape[-1] != hidden:
-        raise RuntimeError(
-            f"hidden{which} has inconsistent hidden_size: got {h.shape[-1]}, expected {hidden}"
-        )
-
-
-def _one_step(kind: str, x: Tensor, states: tuple, weights: tuple, node: str) -> tuple:
-    return layer(kind, x, states, (*weights, None), (x.shape[0],), False, node)
-
-
-def _cell(kind: str, name: str, node: str) -> Any:
-    def cell(
-        input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None,
-        b_hh: Tensor | None = None,
-    ) -> Tensor:  # fmt: skip
-        _check_cell(input, hx, w_ih, w_hh, name, 0)
-        out: Tensor = _one_step(kind, input, (hx,), (w_ih, w_hh, *_biases(b_ih, b_hh)), node)[0]
-        return out
-
-    cell.__name__ = cell.__qualname__ = name
-    cell.__doc__ = f"""Return the next state of a {name.split("_")[0].upper()} cell: (batch, features) to (batch, hidden)."""
-    return cell
-
-
-def _biases(b_ih: Tensor | None, b_hh: Tensor | None) -> tuple:
-    """Both biases or none: a missing one counts as zeros."""
-    if (b_ih is None) == (b_hh is None):
-        return b_ih, b_hh
-    given: Any = b_ih if b_hh is None else b_hh
-    zero = wrap(np.zeros(given._spec.shape, given._spec.np))
-    return (b_ih, zero) if b_hh is None else (zero, b_hh)
-
-
-for _kind, _name, _node in (
-    ("RNN_TANH", "rnn_tanh_cell", "TanhBackward0"),
-    ("RNN_RELU", "rnn_relu_cell", "ReluBackward0"),
-    ("GRU", "gru_cell", "AddBackward0"),
-):
-    public("torch", name=_name)(_cell(_kind, _name, _node))
-
-
-@public("torch")
-def lstm_cell(
-    input: Tensor, hx: Sequence[Tensor], w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None,
-    b_hh: Tensor | None = None,
-) -> tuple[Tensor, Tensor]:  # fmt: skip
-    """Return the next (h, c) of an LSTM cell: input (batch, features), hx two (batch, hidden).
-
-    >>> import wengert as torch
-    >>> w = torch.zeros(4, 1)
-    >>> h, c = torch.lstm_cell(torch.ones(1, 1), (torch.ones(1, 1), torch.ones(1, 1)), w, w)
-    >>> c
-    tensor([[0.5000]])
-    """
-    h, c = hx
-    _check_cell(input, h, w_ih, w_hh, "lstm_cell", 0)
-    if c.shape[0] != h.shape[0] or c.shape[-1] != w_hh.shape[0] // 4:
-        raise RuntimeError(
-            f"hidden1 has inconsistent hidden_size: got {c.shape[-1]}, expected {w_hh.shape[0] // 4}"
-        )
-    out, _, last_c = _one_step("LSTM", input, (h, c), (w_ih, w_hh, *_biases(b_ih, b_hh)), "MulBackward0")
-    return out, last_c

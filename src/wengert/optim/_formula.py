@@ -1,14 +1,16 @@
 """Optimizers whose whole update is one elementwise formula, written once.
 
 `formula(xp, p, g, slots, numbers)` returns the new parameter and its new slots (the state arrays of
-its shape). It uses operators and names that NumPy and wengert share, and changes nothing in place:
-`xp` is NumPy for the ordinary step, which runs block by block over the memory of the parameters,
-and the functions of tensors for `differentiable=True`, where the same text is recorded.
+its shape). For the ordinary step `xp` has functions of arrays, and the formula runs block by block
+over the memory of the parameters; for `differentiable=True` it has functions of tensors, and the
+same text is recorded. `plus`, `minus` and `times` write into their first argument if it is an array.
 """
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -126,8 +128,25 @@ def record(
         p.copy_(new)
 
 
+_ARRAYS = SimpleNamespace(
+    abs=np.abs,
+    clip=np.clip,
+    maximum=np.maximum,
+    sign=np.sign,
+    sqrt=np.sqrt,
+    where=np.where,
+    plus=operator.iadd,
+    minus=operator.isub,
+    times=operator.imul,
+)
+
+
 class _Names:
-    """The functions of the package by name."""
+    """The functions of the package by name; nothing is written in place."""
+
+    plus = operator.add
+    minus = operator.sub
+    times = operator.mul
 
     def __getattr__(self, name: str) -> Any:
         return named("torch", name)
@@ -146,13 +165,14 @@ def _update_of(formula: Any) -> _blocks.Update:
     def update(arrays: Any, work: Any, numbers: Any) -> None:
         p, g, *slots = arrays
         added, shrink, *rest = numbers
-        old = p if shrink is None else p * shrink
+        if shrink is not None:
+            p *= shrink
         if added is not None:
-            g = g + old * added
-        new, updated = formula(np, old, g, tuple(slots), rest)
-        p[...] = new
+            g = g + p * added
+        _, updated = formula(_ARRAYS, p, g, tuple(slots), rest)
         for slot, value in zip(slots, updated, strict=True):
-            slot[...] = value
+            if slot is not value:
+                slot[...] = value
 
     _updates[formula] = update
     return update

@@ -64,6 +64,7 @@ class Adadelta(FormulaOptimizer):
     def formula(xp: Any, p: Any, g: Any, slots: tuple, numbers: Any) -> tuple[Any, tuple]:
         v, a = slots
         lr, rho, rest, eps = numbers
-        v = v * rho + g * g * rest
+        v = xp.plus(xp.times(v, rho), g * g * rest)
         d = xp.sqrt(a + eps) / xp.sqrt(v + eps) * g
-        return p - d * lr, (v, a * rho + d * d * rest)
+        a = xp.plus(xp.times(a, rho), d * d * rest)
+        return xp.minus(p, d * lr), (v, a)

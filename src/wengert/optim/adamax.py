@@ -65,6 +65,6 @@ class Adamax(FormulaOptimizer):
     def formula(xp: Any, p: Any, g: Any, slots: tuple, numbers: Any) -> tuple[Any, tuple]:
         m, u = slots
         rate, rest1, b2, eps = numbers
-        m = m + (g - m) * rest1
+        m = xp.plus(m, (g - m) * rest1)
         u = xp.maximum(u * b2, xp.abs(g) + eps)
-        return p - m / u * rate, (m, u)
+        return xp.minus(p, m / u * rate), (m, u)

@@ -86,5 +86,5 @@ class ASGD(FormulaOptimizer):
     def formula(xp: Any, p: Any, g: Any, slots: tuple, numbers: Any) -> tuple[Any, tuple]:
         (mean,) = slots
         eta, kept, mu = numbers
-        p = p * kept - g * eta
-        return p, (p if mu is None else mean + (p - mean) * mu,)
+        p = xp.minus(xp.times(p, kept), g * eta)
+        return p, (p if mu is None else xp.plus(mean, (p - mean) * mu),)

@@ -107,7 +107,7 @@ class LBFGS(Optimizer):
         loss, gradient = _number(first), self._gradient()
         evaluations = 1
         state["func_evals"] += 1
-        if np.abs(gradient).max() <= group["tolerance_grad"]:
+        if np.abs(gradient).max() <= group["tolerance_grad"] or group["max_iter"] < 1:
             return first
 
         def evaluate() -> tuple[float, Any]:

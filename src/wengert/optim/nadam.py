@@ -99,7 +99,7 @@ class NAdam(FormulaOptimizer):
     def formula(xp: Any, p: Any, g: Any, slots: tuple, numbers: Any) -> tuple[Any, tuple]:
         m, v = slots
         of_g, of_m, rest1, b2, rest2, unbias, eps = numbers
-        m = m + (g - m) * rest1
-        v = v * b2 + g * g * rest2
+        m = xp.plus(m, (g - m) * rest1)
+        v = xp.plus(xp.times(v, b2), g * g * rest2)
         root = xp.sqrt(v / unbias) + eps
-        return p - g / root * of_g - m / root * of_m, (m, v)
+        return xp.minus(xp.minus(p, g / root * of_g), m / root * of_m), (m, v)

@@ -80,9 +80,9 @@ class RAdam(FormulaOptimizer):
     def formula(xp: Any, p: Any, g: Any, slots: tuple, numbers: Any) -> tuple[Any, tuple]:
         m, v = slots
         rate, scale, rest1, b2, rest2, eps = numbers
-        m = m + (g - m) * rest1
-        v = v * b2 + g * g * rest2
+        m = xp.plus(m, (g - m) * rest1)
+        v = xp.plus(xp.times(v, b2), g * g * rest2)
         d = m * rate
         if scale is not None:
             d = d * scale / (xp.sqrt(v) + eps)
-        return p - d, (m, v)
+        return xp.minus(p, d), (m, v)

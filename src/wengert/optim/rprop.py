@@ -77,4 +77,4 @@ class Rprop(FormulaOptimizer):
         factor = xp.where(agree > 0, up, xp.where(agree < 0, down, agree * 0 + 1))
         s = xp.clip(s * factor, least, most)
         g = xp.where(agree < 0, g * 0, g)
-        return p - xp.sign(g) * s, (g, s)
+        return xp.minus(p, xp.sign(g) * s), (g, s)

@@ -333,10 +333,13 @@ class Module(HookMethods, StateMethods, TreeMethods):
 
         device, dtype = parse_to(args, kwargs)
 
+        form = kwargs.get("memory_format")
+
         def convert(t: Tensor) -> Tensor:
-            return t.to(
+            t = t.to(
                 device=device, dtype=dtype if t.is_floating_point() or t.is_complex() else None
             )
+            return t if form is None or t.dim() not in (4, 5) else t.to(memory_format=form)
 
         return self._apply(convert)
 

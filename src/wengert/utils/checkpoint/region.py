@@ -42,9 +42,6 @@ class CheckpointError(RuntimeError):
 class Stop(BaseException):
     """Ends a recomputation that has all that is needed; no `except Exception` stops it."""
 
-    def __init__(self, recomputation: Recomputation) -> None:
-        self.recomputation = recomputation
-
 
 class Slot:
     """What a node keeps in place of a saved tensor: which one of its region's it was."""
@@ -168,9 +165,8 @@ class Recomputation:
         try:
             with saved_tensors_hooks(self._pack, _same):
                 self.region.again(*inputs)
-        except Stop as stop:
-            if stop.recomputation is not self:
-                raise
+        except Stop:
+            pass
         finally:
             state.set_grad_enabled(before)
         self._check()
@@ -178,12 +174,11 @@ class Recomputation:
 
     def _pack(self, t: Tensor) -> Tensor:
         region, k = self.region, self.count
-        alias = share(t)  # what hangs on the second graph is not kept
         if self.stopped:  # the function has caught the Stop, and goes on for itself
-            return alias
+            return t
         if k >= len(region.slots):
             if not region.complete:  # a backward inside the function: the rest is still to come
-                return alias
+                return t
             raise CheckpointError(
                 "torch.utils.checkpoint: trying to save more tensors during recomputation than "
                 f"during the original forward pass, where {len(region.slots)} were saved; the next "
@@ -194,8 +189,8 @@ class Recomputation:
             self.values[k] = Value(t)
         if region.early_stop and self.count == len(region.slots):
             self.stopped = True
-            raise Stop(self)
-        return alias
+            raise Stop
+        return t
 
     def _check(self) -> None:
         region = self.region

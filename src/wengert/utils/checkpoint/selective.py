@@ -232,4 +232,3 @@ class _Known:
     def evaluate(self, args: tuple, params: tuple) -> Any:
         """Record the call."""
         return evaluate_known(self.op, args, params, self.result)
-
