@@ -140,7 +140,10 @@ def test_A_164_functions_made_of_other_ops():
         assert [k for k, v in first.store.items() if v is not None] == [(called, 0)]
 
 
-@pytest.mark.parametrize("keep_all", [True, False])
+@pytest.mark.parametrize(
+    "keep_all",
+    [False, pytest.param(True, marks=pytest.mark.wengert_only)],  # PyTorch's dropout writes
+)
 def test_A_164_random_numbers_stay_in_step(keep_all):
     def f(x):
         a = torch.nn.functional.dropout(x * 2)
@@ -215,7 +218,7 @@ def test_A_164_other_calls_the_second_time():
 
     def g(w):
         a = torch.mm(w, w).sin()
-        return a if next(calls) < 3 else torch.mm(a, w).tanh()
+        return a if next(calls) < 3 else (a + torch.mm(w.detach(), w.detach())).tanh()
 
     with raises(RuntimeError, "invocation index 1 encountered during backward but not found in"):
         checkpoint(
@@ -283,6 +286,42 @@ def test_what_was_kept_dies_with_the_graph():
         assert gc.collect() == 0
     finally:
         gc.enable()
+
+
+@pytest.mark.wengert_only
+def test_every_kind_of_draw_is_made_again():
+    def f(x):
+        noise = torch.empty(64).uniform_() + torch.normal(torch.zeros(64), torch.ones(64))
+        return (
+            x * noise * torch.empty(64).bernoulli_(0.5) + torch.bernoulli(x.detach() / 2)
+        ).sin() * torch.rand(64)
+
+    x = torch.ones(64, requires_grad=True)
+    torch.manual_seed(1)
+    fn = functools.partial(contexts, lambda ctx, op, *args: op != "sin")
+    checkpoint(f, x, use_reentrant=False, context_fn=fn).sum().backward()
+    torch.manual_seed(1)
+    assert torch.equal(x.grad, gradient(f, x))
+
+
+def test_A_164_custom_functions_are_made_of_calls():
+    class Cube(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x * x * x
+
+        @staticmethod
+        def backward(ctx, g):
+            return 3 * g * ctx.saved_tensors[0] ** 2
+
+    w, log = matrix(), []
+    f = lambda w: Cube.apply(w.sin()).exp().tanh()
+    checkpoint(
+        f, w, use_reentrant=False, context_fn=keep("sin", "mul", "exp", log=log)
+    ).sum().backward()
+    assert log == ["sin", "mul", "mul", "exp", "tanh"]
+    torch.testing.assert_close(w.grad, gradient(f, w))
 
 
 @pytest.mark.wengert_only  # PyTorch's policies are asked about views

@@ -310,7 +310,7 @@ def leaves_of(case):
 
 def symmetric(case, parameters):
     """Covariance matrices stay symmetric while their elements move."""
-    if "Multivariate" in case.name and "LowRank" not in case.name or "Wishart" in case.name:
+    if ("Multivariate" in case.name and "LowRank" not in case.name) or "Wishart" in case.name:
         first, matrix = parameters
         return first, (matrix + matrix.mT) / 2
     return parameters

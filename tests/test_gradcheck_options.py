@@ -244,6 +244,21 @@ def test_A_100_masked_has_no_effect_on_dense_tensors():
     assert gradgradcheck(lambda x: x**2, (leaf(1.0),), masked=True)
 
 
+def test_A_104_fast_mode_takes_fewer_evaluations():
+    def evaluations(check, **options):
+        calls = []
+
+        def f(x):
+            calls.append(0)
+            return x**3
+
+        assert check(f, (leaf(*range(1, 11)),), **options)
+        return len(calls)
+
+    for check in (gradcheck, gradgradcheck):
+        assert evaluations(check, fast_mode=True) < 12 < 20 < evaluations(check)
+
+
 # ------------------------------------------------------------------- second order
 @MODES
 def test_A_101_modes_of_the_second_order(fast):

@@ -16,6 +16,7 @@ def test_property(row, name):
 
 
 @pytest.mark.torch
+@pytest.mark.filterwarnings("ignore::UserWarning")  # PyTorch's own about old names and slow paths
 @pytest.mark.parametrize("row", [r for r in ROWS if r.torch], ids=[r.name for r in ROWS if r.torch])
 def test_against_torch(row):
     torch = pytest.importorskip("torch")

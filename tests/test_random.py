@@ -371,7 +371,9 @@ def test_threads_share_a_generator():
 
 
 @pytest.mark.wengert_only
-@pytest.mark.parametrize("draw", ["rand", "normals", "one normal", "large", "nothing", "reseed"])
+@pytest.mark.parametrize(
+    "draw", ["rand", "normals", "one normal", "large", "nothing", "reseed", "load"]
+)
 def test_snapshots(draw):
     def move(g):
         if draw == "rand":
@@ -384,6 +386,8 @@ def test_snapshots(draw):
             torch.rand(10_000, generator=g, dtype=torch.float64)
         elif draw == "reseed":
             g.manual_seed(11)
+        elif draw == "load":
+            g.set_state(torch.Generator().manual_seed(12).get_state())
 
     def numbers(g):
         return [torch.randn(3, generator=g).tolist(), torch.rand(700, generator=g).tolist()]

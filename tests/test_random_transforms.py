@@ -14,7 +14,10 @@ from test_random_programs import ERRORS, MADE, SMOOTH, TABLE, leaves, loss_of, s
 import wengert
 from wengert.func import grad, jvp, vmap
 
-pytestmark = pytest.mark.wengert_only
+pytestmark = [
+    pytest.mark.wengert_only,
+    pytest.mark.filterwarnings("ignore:Casting complex values to real"),
+]
 
 # what vmap refuses because the shape of the result depends on values
 VALUE_DEPENDENT = {"mask", "[mask] = number"}

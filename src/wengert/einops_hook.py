@@ -15,18 +15,24 @@ _NAME = "einops._backends"
 class _Finder:
     """Lets the real finders load einops' backends and adds ours afterwards."""
 
+    looking = False
+
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
-        if name != _NAME:
+        if name != _NAME or self.looking:
             return None
-        stop()
         from importlib.util import find_spec
 
-        spec = find_spec(name)
+        self.looking = True
+        try:
+            spec = find_spec(name)
+        finally:
+            self.looking = False
         if spec is not None and spec.loader is not None:
             run = spec.loader.exec_module
 
             def exec_module(module: Any) -> None:
                 run(module)
+                stop()
                 _register()
 
             spec.loader.exec_module = exec_module  # type: ignore[method-assign]

@@ -148,6 +148,8 @@ class Dual(Wrapper):
         out = op.call(*values, *params) if op.kind == "elementwise" else bind(op, tuple(values), params)
         if not op.differentiable or all(t is None for t in tangents):
             return out
+        if out.__class__ is not tuple and out._spec.dtype.category < 2:  # a cast to whole numbers
+            return out
         pushed = push_forward(op, values, tangents, out, params)
         if isinstance(out, tuple):
             return tuple(

@@ -42,7 +42,7 @@ _active = _Active()
 def _inside(rule: Any) -> Iterator[None]:
     """The time in which a rule runs user code that may call the function which it is the rule of."""
     before = _active.names
-    _active.names = (*before, rule.name)
+    _active.names = (*before, rule.owner)
     try:
         yield
     finally:
@@ -51,10 +51,13 @@ def _inside(rule: Any) -> Iterator[None]:
 
 # ------------------------------------------------------------------- rules over flat lists
 class VjpRule:
-    """A rule made of fwd(xs) -> (outs, kept) and bwd(kept, cotangents) -> cotangents."""
+    """A rule made of fwd(xs) -> (outs, kept) and bwd(kept, cotangents) -> cotangents.
 
-    def __init__(self, name: Any, fun: Callable, fwd: Callable, bwd: Callable) -> None:
-        self.name, self.fun, self.fwd, self.bwd = name, fun, fwd, bwd
+    `owner` is the function that has the rule.
+    """
+
+    def __init__(self, owner: Any, fun: Callable, fwd: Callable, bwd: Callable) -> None:
+        self.owner, self.fun, self.fwd, self.bwd = owner, fun, fwd, bwd
 
     def linear(self, xs: list) -> tuple[list, list, Callable]:
         """Return (outs, what is kept, pull): `pull(kept, cotangents)` gives those of xs."""
@@ -80,7 +83,7 @@ class VjpRule:
         for c, _ in pairs:
             if not has_history(c) and c._spec.plain and c._array.any():
                 raise RuntimeError(
-                    f"forward mode through {self.name}: its bwd must compute with recorded operations "
+                    f"forward mode through {self.owner}: its bwd must compute with recorded operations "
                     "on the cotangent, since forward mode differentiates it; give it a custom_jvp rule"
                 )
         with running(now) as called:
@@ -128,14 +131,14 @@ class VjpRule:
                 for c, b in zip(back, on, strict=True)
             ]
 
-        return VjpRule(self.name, fun, fwd, bwd)
+        return VjpRule(self.owner, fun, fwd, bwd)
 
 
 class JvpRule:
     """A rule made of jvp(xs, ts) -> (outs, tangents)."""
 
-    def __init__(self, name: Any, fun: Callable, jvp: Callable) -> None:
-        self.name, self.fun, self.push = name, fun, jvp
+    def __init__(self, owner: Any, fun: Callable, jvp: Callable) -> None:
+        self.owner, self.fun, self.push = owner, fun, jvp
 
     def linear(self, xs: list) -> tuple[list, list, Callable]:
         """Return (outs, what is kept, pull): the tangents as functions of variables, pulled back."""
@@ -185,7 +188,7 @@ class JvpRule:
             both = _over_batch(how, [*on, *on], [*xs, *ts], inside)
             return both[: len(both) // 2], both[len(both) // 2 :]
 
-        return JvpRule(self.name, fun, jvp)
+        return JvpRule(self.owner, fun, jvp)
 
 
 def _over_batch(how: tuple, on: list, xs: list, f: Callable) -> list:
@@ -325,14 +328,14 @@ def _record(rule: Any, xs: list, known: list | None) -> list:
     derivatives that somebody will ask for decides how often that is.
     """
     start = state.tick()
-    if rule.name in _active.names:
+    if rule.owner in _active.names:
         outs, kept, back = _later(rule, xs, known)
     else:
         outs, kept, back = rule.linear(xs)
     n = new(Node)
-    n.op, n.hooks, n.seq = rule.name.op, None, state.tick()
+    n.op, n.hooks, n.seq = rule.owner.op, None, state.tick()
     n.edges = tuple([x._edge if is_smooth(x) else None for x in xs])
-    _check_closed(str(rule.name), outs, n.edges, start)
+    _check_closed(str(rule.owner), outs, n.edges, start)
     n.x = tuple([share(k, k._edge) for k in kept if isinstance(k, Tensor)])
     n.y = n.out = None
     rest = [_KEPT if isinstance(k, Tensor) else k for k in kept]

@@ -74,6 +74,11 @@ class _Plan:
         one = outputs * self.places if self.depthwise else channels * self.taps * self.places
         step = max(1, (_TAPS if self.depthwise else _COLUMNS) // max(one, 1))
         self.blocks = [slice(i, min(i + step, n)) for i in range(0, n, step)]
+        # a large sample is cut along its first dim of space
+        self.bands = [slice(None)]
+        if one > 2 * _COLUMNS and not self.depthwise:
+            step = max(1, _COLUMNS // (one // out[0]))
+            self.bands = [slice(i, i + step) for i in range(0, out[0], step)]
 
     def arranged(self, x: Array) -> Array:
         """A block (N, C, *S), padded, as (C, N, *S) or (C, *S, N)."""
@@ -113,23 +118,28 @@ class _Plan:
             return np.ndarray(shape, wide.dtype, wide, 0, strides)
         return as_strided(wide, shape, strides)
 
-    def columns(self, x: Array) -> Array:
-        """The windows of a block as (groups, C / groups * taps, N * places)."""
-        g = self.groups
-        return self.windows(self.arranged(x)).reshape(g, self.channels // g * self.taps, -1)
+    def band(self, windows: Array, cut: slice) -> Array:
+        """The windows of some places along the first dim of space."""
+        return windows[(slice(None),) * (1 + len(self.kernel) + (not self.last)) + (cut,)]
+
+    def columns(self, windows: Array) -> Array:
+        """Windows as (groups, C / groups * taps, N * places)."""
+        return windows.reshape(self.groups, self.channels // self.groups * self.taps, -1)
 
     def rows(self, u: Array) -> Array:
         """A block (N, O, *L) as (O, N * places), in the order of the columns."""
-        n, o = u.shape[:2]
-        u = u.reshape(n, o, self.places)
-        return u.transpose((1, 2, 0) if self.last else (1, 0, 2)).reshape(o, n * self.places)
+        n, o, *out = u.shape
+        places = math.prod(out)
+        u = u.reshape(n, o, places)
+        return u.transpose((1, 2, 0) if self.last else (1, 0, 2)).reshape(o, n * places)
 
     def unrow(self, r: Array, n: int) -> Array:
         """(O, N * places) back to a view (N, O, *L)."""
+        rest = self.out[1:]
         if self.last:
-            r = r.reshape(-1, *self.out, n)
+            r = r.reshape(self.outputs, -1, *rest, n)
             return r.transpose(r.ndim - 1, *range(r.ndim - 1))
-        r = r.reshape(-1, n, *self.out)
+        r = r.reshape(self.outputs, n, -1, *rest)
         return r.swapaxes(0, 1)
 
 
@@ -193,13 +203,15 @@ def convolve(
     plan = _plan(x, kernel, o, out, stride, padding, dilation, groups)
     w = y.reshape(groups, o // groups, -1)
     for cut in plan.blocks:
-        if plan.depthwise:
-            r = _depthwise(plan, x[cut], w)
-        else:
-            r = _times(w, plan.columns(x[cut])).reshape(o, -1)
-        if z is not None:
-            r += z[:, None]
-        result[cut] = plan.unrow(r, cut.stop - cut.start)
+        windows, target = plan.windows(plan.arranged(x[cut])), result[cut]
+        for band in plan.bands:
+            if plan.depthwise:
+                r = _depthwise(plan, windows, w)
+            else:
+                r = _times(w, plan.columns(plan.band(windows, band))).reshape(o, -1)
+            if z is not None:
+                r += z[:, None]
+            target[:, :, band] = plan.unrow(r, len(target))
     return result
 
 
@@ -279,17 +291,19 @@ def _spread(plan: _Plan, w: Array, u: Array, result: Array) -> None:
     n, size = u.shape[0], result.shape[2:]
     wide = plan.empty_input(n, size, u.dtype)
     windows = plan.windows(wide)
-    rest = windows.shape[1 + len(plan.kernel) :]
-    r = plan.rows(u)
     if plan.depthwise:
-        r = r.reshape(plan.channels, -1, *rest)
+        rest = windows.shape[1 + len(plan.kernel) :]
+        r = plan.rows(u).reshape(plan.channels, -1, *rest)
         for at, tap in zip(product(*map(range, plan.kernel)), range(plan.taps), strict=True):
             part = r * w[:, tap].reshape(plan.channels, -1, *[1] * len(rest))
             windows[(slice(None), *at)] += part[:, 0] if part.shape[1] == 1 else part.sum(1)
     else:
-        columns = _times(w, r.reshape(plan.groups, -1, r.shape[-1])).reshape(windows.shape)
-        for at in product(*map(range, plan.kernel)):
-            windows[(slice(None), *at)] += columns[(slice(None), *at)]
+        for band in plan.bands:
+            r = plan.rows(u[:, :, band])
+            part = plan.band(windows, band)
+            columns = _times(w, r.reshape(plan.groups, -1, r.shape[-1])).reshape(part.shape)
+            for at in product(*map(range, plan.kernel)):
+                part[(slice(None), *at)] += columns[(slice(None), *at)]
     inner = plan.inner(wide, size)
     last = inner.ndim - 1
     result[...] = inner.transpose(
@@ -319,23 +333,24 @@ def weights(
     plan = _plan(x, kernel, o, out, stride, padding, dilation, groups)
     total: Any = None
     for cut in plan.blocks:
-        r = plan.rows(u[cut])
-        if plan.depthwise:
-            part = _depthwise_weights(plan, x[cut], r)
-        else:
-            columns = plan.columns(x[cut])
-            part = _times(r.reshape(groups, o // groups, -1), columns.swapaxes(1, 2))
-        total = part if total is None else np.add(total, part, total)
+        windows = plan.windows(plan.arranged(x[cut]))
+        for band in plan.bands:
+            r = plan.rows(u[cut][:, :, band])
+            if plan.depthwise:
+                part = _depthwise_weights(plan, windows, r)
+            else:
+                columns = plan.columns(plan.band(windows, band))
+                part = _times(r.reshape(groups, o // groups, -1), columns.swapaxes(1, 2))
+            total = part if total is None else np.add(total, part, total)
     return total.reshape(shape)
 
 
 # ---------------------------------------------------------------- a channel for itself
-def _depthwise(plan: _Plan, x: Array, w: Array) -> Array:
+def _depthwise(plan: _Plan, windows: Array, w: Array) -> Array:
     """The result of a block, one tap at a time, as rows (O, N * places)."""
-    windows = plan.windows(plan.arranged(x))
     rest = windows.shape[1 + len(plan.kernel) :]
     each = w.shape[1]
-    total = np.empty((plan.channels, each, *rest), x.dtype)
+    total = np.empty((plan.channels, each, *rest), windows.dtype)
     part = np.empty_like(total) if plan.taps > 1 else total
     for tap, at in enumerate(product(*map(range, plan.kernel))):
         factor = w[:, :, tap].reshape(plan.channels, each, *[1] * len(rest))
@@ -347,11 +362,10 @@ def _depthwise(plan: _Plan, x: Array, w: Array) -> Array:
     return total.reshape(plan.outputs, -1)
 
 
-def _depthwise_weights(plan: _Plan, x: Array, r: Array) -> Array:
-    windows = plan.windows(plan.arranged(x))
+def _depthwise_weights(plan: _Plan, windows: Array, r: Array) -> Array:
     rest = windows.shape[1 + len(plan.kernel) :]
     r = r.reshape(plan.channels, -1, *rest)
-    total = np.empty((*r.shape[:2], plan.taps), x.dtype)
+    total = np.empty((*r.shape[:2], plan.taps), windows.dtype)
     part = np.empty_like(r)
     flat = part.reshape(*r.shape[:2], -1)
     for tap, at in enumerate(product(*map(range, plan.kernel))):

@@ -21,6 +21,8 @@ from typing import Any
 
 import numpy as np
 
+from .gamma import lgamma
+from .normal import libm
 from .random import Generator
 
 Array = np.ndarray[Any, Any]
@@ -31,6 +33,7 @@ _THIRD = float(np.float32(1.0) / np.float32(3.0))  # constants that are float32 
 _SQUEEZE = float(np.float32(0.0331))
 _SMALL_MEAN = 10.0
 _FEW, _MOST = 8, 1 << 15  # uniforms at a time
+_MANY = 64  # values from which on array operations gain
 
 
 def _uniforms(g: Generator, least: Callable[[], int]) -> Iterator[float]:
@@ -70,12 +73,73 @@ def standard_gamma(alpha: Array, g: Generator) -> Array:
         depths = depths.astype(_F64)
         slopes = 1.0 / np.sqrt(9.0 * depths)
         powers = np.where(boosted, dtype.type(1) / shapes, dtype.type(-1)).astype(_F64)
-    least = 2 if boosted.all() else 1
     with g._lock:
-        out[drawn] = _gammas(
-            g, depths.tolist(), slopes.tolist(), boosted.tolist(), powers.tolist(), least
-        )
+        if shapes.size >= _MANY and not boosted.any():
+            out[drawn] = _aligned_gammas(g, depths, slopes)
+        else:
+            least = 2 if boosted.all() else 1
+            lists = (depths.tolist(), slopes.tolist(), boosted.tolist(), powers.tolist())
+            out[drawn] = _gammas(g, *lists, least)
     return np.fmax(out.astype(dtype), np.finfo(dtype).tiny).reshape(alpha.shape)
+
+
+def _aligned_gammas(g: Generator, depths: Array, slopes: Array) -> Array:
+    """The values of `_gammas` for shapes of at least 1, with array operations.
+
+    Each attempt takes one normal number and one uniform whether it succeeds or not, so that all
+    attempts lie at known places of the stream, and most succeed whatever the shape. The others are
+    looked at one by one. Where 1 + c x <= 0 no uniform is drawn, and the places are counted anew.
+    """
+    d, c = depths.tolist(), slopes.tolist()
+    out = np.empty(depths.size)
+    done, spare, ahead = 0, g._spare, np.empty(0)  # ahead: uniforms read and not used yet
+    while done < out.size:
+        count = min(out.size - done, _MOST)
+        first = spare is not None  # the first attempt has its normal number already
+        pairs, odd = divmod(count - first, 2)
+        size = first + 4 * pairs + 3 * odd
+        if size > ahead.size:
+            ahead = np.concatenate((ahead, g._unit64(size - ahead.size)))
+        block, ahead = ahead[:size], ahead[size:]
+        x, u = np.empty(count), np.empty(count)
+        x[:first], u[:first] = spare, block[:first]
+        groups = np.zeros((pairs + odd, 4))  # angle, radius, and a uniform for each of the two
+        groups.reshape(-1)[: size - first] = block[first:]
+        radii = np.sqrt(-2.0 * libm(math.log1p, -groups[:, 1]))
+        turned = np.exp((math.tau * groups[:, 0]) * 1j)
+        normal = np.stack((radii * turned.real, radii * turned.imag), axis=1).reshape(-1)
+        x[first:], u[first:] = normal[: count - first], groups[:, 2:].reshape(-1)[: count - first]
+        u = 1.0 - u
+        squares = x * x
+        doubtful = np.flatnonzero(~(u < 1.0 - _SQUEEZE * squares * squares))
+        failed: list[int] = []
+        end = count
+        for k, z, w in zip(
+            doubtful.tolist(), x[doubtful].tolist(), u[doubtful].tolist(), strict=True
+        ):
+            one = done + k - len(failed)
+            y = 1.0 + c[one] * z
+            if y <= 0.0:
+                end = k
+                break
+            v = y * y * y
+            if not math.log(w) < 0.5 * (z * z) + d[one] * (1.0 - v + math.log(v)):
+                failed.append(k)
+        passed = np.ones(end, np.bool_)
+        passed[failed] = False
+        chosen = x[:end][passed]
+        part = slice(done, done + chosen.size)
+        y = 1.0 + slopes[part] * chosen
+        out[part] = depths[part] * (y * y * y)
+        done += chosen.size
+        spare = float(normal[-1]) if odd else None
+        if end < count:
+            pair, second = divmod(end - first, 2)
+            used = 0 if end < first else first + 4 * pair + 2 + second
+            spare = None if end < first or second else float(normal[end - first + 1])
+            ahead = np.concatenate((block[used:], ahead))
+    g._spare = spare
+    return out
 
 
 def _gammas(
@@ -124,7 +188,7 @@ def dirichlet(alpha: Array, g: Generator) -> Array:
 def _row_sums(x: Array) -> Array:
     """Sums over the last dim, added up in PyTorch's order: four accumulators of four lanes each.
 
-    (From some 500 columns on PyTorch sums in a tree, and the last bit may differ.)
+    (Some way above 256 columns PyTorch sums in a tree, and the last bit may differ.)
     """
     whole = x.shape[-1] // 4 * 4
     count = whole // 4
@@ -144,14 +208,41 @@ def _row_sums(x: Array) -> Array:
     return sums
 
 
+# ------------------------------------------------------- two uniforms an attempt
+Attempt = Callable[[Array, Array], tuple[Array, Array]]  # u - 1/2, v -> values, which are accepted
+
+
+def _alike(parameters: Array) -> bool:
+    """Whether so many values have one parameter that array operations gain."""
+    return parameters.size >= _MANY and bool((parameters == parameters[0]).all())
+
+
+def _by_pairs(g: Generator, count: int, attempt: Attempt) -> Array:
+    """Values of a method that takes two uniforms an attempt, all of one distribution."""
+    out = np.empty(count)
+    done = 0
+    with np.errstate(all="ignore"):
+        while done < count:
+            pairs = g._unit64(2 * min(count - done, _MOST)).reshape(-1, 2)
+            values, good = attempt(pairs[:, 0] - 0.5, pairs[:, 1])
+            values = values[good]
+            out[done : done + values.size] = values
+            done += values.size
+    return out
+
+
 # ----------------------------------------------------------------- poisson
 def poisson(rate: Array, g: Generator) -> Array:
     """Poisson numbers of these rates, which are at least 0, in their dtype."""
     flat = rate.ravel().astype(_F64)
     out = np.zeros(flat.size, _F64)
     drawn = flat > 0
+    rates = flat[drawn]
     with g._lock:
-        out[drawn] = _poissons(g, flat[drawn].tolist())
+        if _alike(rates) and _SMALL_MEAN <= rates[0] < math.inf:
+            out[drawn] = _by_pairs(g, rates.size, _ptrs_of_many(float(rates[0])))
+        else:
+            out[drawn] = _poissons(g, rates.tolist())
     # through int64 as in C++, where too large a number becomes the least one
     return out.astype(np.int64).astype(rate.dtype).reshape(rate.shape)
 
@@ -173,13 +264,15 @@ def _poissons(g: Generator, rates: list[float]) -> list[float]:
     return out
 
 
+def _ptrs_constants(rate: float) -> tuple[float, float, float, float]:
+    b = 0.931 + 2.53 * math.sqrt(rate)
+    a = -0.059 + 0.02483 * b
+    return a, b, math.log(1.1239 + 1.1328 / (b - 3.4)), 0.9277 - 3.6224 / (b - 2)
+
+
 def _ptrs(rate: float, uniform: Callable[[], float]) -> float:
     """One Poisson number of a rate of at least 10: transformed rejection with a squeeze."""
-    root = math.sqrt(rate)
-    b = 0.931 + 2.53 * root
-    a = -0.059 + 0.02483 * b
-    inverse_alpha = 1.1239 + 1.1328 / (b - 3.4)
-    squeeze = 0.9277 - 3.6224 / (b - 2)
+    a, b, log_inverse_alpha, squeeze = _ptrs_constants(rate)
     while True:
         u = uniform() - 0.5
         v = uniform()
@@ -187,13 +280,28 @@ def _ptrs(rate: float, uniform: Callable[[], float]) -> float:
         k = ((2 * a / us + b) * u + rate + 0.43) // 1.0 if us else -math.inf
         if us >= 0.07 and v <= squeeze:
             return k
-        if k < 0 or (us < 0.013 and v > us) or not v:
-            if not v and k >= 0 and us >= 0.013:
-                return k
+        if k < 0 or (us < 0.013 and v > us):
             continue
         bound = -rate + k * math.log(rate) - math.lgamma(k + 1)
-        if math.log(v) + math.log(inverse_alpha) - math.log(a / (us * us) + b) <= bound:
+        if not v or math.log(v) + log_inverse_alpha - math.log(a / (us * us) + b) <= bound:
             return k
+
+
+def _ptrs_of_many(rate: float) -> Attempt:
+    """The same for many attempts at once."""
+    a, b, log_inverse_alpha, squeeze = _ptrs_constants(rate)
+
+    def attempt(u: Array, v: Array) -> tuple[Array, Array]:
+        us = 0.5 - np.abs(u)
+        k = np.floor((2 * a / us + b) * u + rate + 0.43)
+        good = (us >= 0.07) & (v <= squeeze)
+        rest = np.flatnonzero(~good & (k >= 0) & ~((us < 0.013) & (v > us)))
+        us, some = us[rest], k[rest]
+        bound = -rate + some * math.log(rate) - lgamma(some + 1)
+        good[rest] = np.log(v[rest]) + log_inverse_alpha - np.log(a / (us * us) + b) <= bound
+        return k, good
+
+    return attempt
 
 
 # ---------------------------------------------------------------- binomial
@@ -213,6 +321,14 @@ def binomial(count: Array, p: Array, g: Generator) -> Array:
     deviations = np.sqrt(means * (1 - q)).astype(_F64).tolist()
     logs = np.log1p(-q).astype(_F64).tolist()
     modes, odds = np.floor((n + 1) * q).tolist(), (q / (1 - q)).tolist()
+    if _alike(n) and _alike(q) and means[0] >= _SMALL_MEAN:
+        attempt = _btrs_of_many(
+            *map(float, (n[0], q[0], means[0], deviations[0], modes[0], odds[0]))
+        )
+        with g._lock:
+            found = _by_pairs(g, n.size, attempt)
+        out[drawn] = np.where(upper, n - found, found)
+        return out.astype(dtype).reshape(count.shape)
     rest = len(logs)
     uniform = _uniforms(g, lambda: 1 + rest).__next__
     made: list[float] = []
@@ -234,23 +350,24 @@ def binomial(count: Array, p: Array, g: Generator) -> Array:
     return out.astype(dtype).reshape(count.shape)
 
 
+def _btrs_constants(p: float, deviation: float) -> tuple[float, float, float, float]:
+    b = 1.15 + 2.53 * deviation
+    return -0.0873 + 0.0248 * b + 0.01 * p, b, (2.83 + 5.1 / b) * deviation, 0.92 - 4.2 / b
+
+
 def _btrs(
     n: float, p: float, mean: float, deviation: float, mode: float, odds: float,
     uniform: Callable[[], float],
 ) -> float:  # fmt: skip
     """One binomial number of a mean of at least 10: transformed rejection with a squeeze."""
-    b = 1.15 + 2.53 * deviation
-    a = -0.0873 + 0.0248 * b + 0.01 * p
-    c = mean + 0.5
-    squeeze = 0.92 - 4.2 / b
-    alpha = (2.83 + 5.1 / b) * deviation
+    a, b, alpha, squeeze = _btrs_constants(p, deviation)
     while True:
         u = uniform() - 0.5
         v = uniform()
         us = 0.5 - abs(u)
         if not us:
             continue
-        k = ((2 * a / us + b) * u + c) // 1.0
+        k = ((2 * a / us + b) * u + (mean + 0.5)) // 1.0
         if k < 0 or k > n:
             continue
         if us >= 0.07 and v <= squeeze:
@@ -269,6 +386,35 @@ def _btrs(
             return k
 
 
+def _btrs_of_many(
+    n: float, p: float, mean: float, deviation: float, mode: float, odds: float
+) -> Attempt:
+    """The same for many attempts at once."""
+    a, b, alpha, squeeze = _btrs_constants(p, deviation)
+    known = (mode + 0.5) * math.log((mode + 1) / (odds * (n - mode + 1)))
+    tails = _stirling_rest(mode) + _stirling_rest(n - mode)
+
+    def attempt(u: Array, v: Array) -> tuple[Array, Array]:
+        us = 0.5 - np.abs(u)
+        k = np.floor((2 * a / us + b) * u + (mean + 0.5))
+        inside = (k >= 0) & (k <= n)
+        good = inside & (us >= 0.07) & (v <= squeeze)
+        rest = np.flatnonzero(inside & ~good)
+        us, some = us[rest], k[rest]
+        bound = (
+            known
+            + (n + 1) * np.log((n - mode + 1) / (n - some + 1))
+            + (some + 0.5) * np.log(odds * (n - some + 1) / (some + 1))
+            + tails
+            - _stirling_rests(some)
+            - _stirling_rests(n - some)
+        )
+        good[rest] = np.log(v[rest] * (alpha / (a / (us * us) + b))) <= bound
+        return k, good
+
+    return attempt
+
+
 def _stirling_rest(k: float) -> float:
     """log k! less Stirling's formula for it at k + 1: exact below 10, three terms of the series above."""
     if k < 10:
@@ -278,3 +424,10 @@ def _stirling_rest(k: float) -> float:
 
 
 _HALF_LOG_TAU = 0.5 * math.log(math.tau)
+_FIRST_RESTS = np.array([_stirling_rest(k) for k in range(10)])
+
+
+def _stirling_rests(k: Array) -> Array:
+    square = (k + 1) * (k + 1)
+    series = (1 / 12 - (1 / 360 - 1 / 1260 / square) / square) / (k + 1)
+    return np.where(k < 10, _FIRST_RESTS[np.minimum(k, 9).astype(np.int64)], series)

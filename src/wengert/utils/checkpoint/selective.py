@@ -16,7 +16,7 @@ from ...autograd.profiler_record import call_name
 from ...core import state
 from ...core.record import evaluate_known
 from ...core.registry import API
-from ...core.tensor import storage_of
+from ...core.tensor import Tensor, storage_of
 from ...ops.aten import Name, known
 
 _HOW = (
@@ -128,7 +128,6 @@ class _Selecting(state.Mode):
         self.store = store
         self.counts: dict[str, int] = {}
         self._thread = 0
-        self._inside = False  # a call that a wrapper makes of others is one call
 
     def __enter__(self) -> Self:
         self.counts.clear()
@@ -144,11 +143,11 @@ class _Selecting(state.Mode):
     def call(self, op: Any, args: tuple, params: tuple) -> Any:
         """Hand the calls that a policy may choose to `select`."""
         if (
-            self._inside
-            or threading.get_ident() != self._thread
+            threading.get_ident() != self._thread
             or op.view
             or op.kind == "function"  # the calls inside are seen themselves
             or "source" in op.params  # the random stream must move on
+            or any(isinstance(a, Tensor) and not a._spec.plain for a in args)  # made of plain calls
         ):
             return self.forward(op, args, params)
         name = name_of(op, params)
@@ -156,11 +155,7 @@ class _Selecting(state.Mode):
             return self.forward(op, args, params)
         k = self.counts.get(name, 0)
         self.counts[name] = k + 1
-        self._inside = True
-        try:
-            return self.select(name, k, op, args, params)
-        finally:
-            self._inside = False
+        return self.select(name, k, op, args, params)
 
     def select(self, name: Name, k: int, op: Any, args: tuple, params: tuple) -> Any:
         """Make (or give) the k-th call of an op."""
@@ -186,8 +181,7 @@ class _Keeping(_Selecting):
 def _kept(result: Any) -> Any:
     if isinstance(result, tuple):
         return tuple(_kept(r) for r in result)
-    kept = result.detach() if result._spec.plain else result._share(None)
-    return kept, storage_of(result).version
+    return result.detach(), storage_of(result).version
 
 
 class _Giving(_Selecting):
@@ -217,7 +211,7 @@ class _Giving(_Selecting):
                 "Tensor cached during selective activation checkpoint has been mutated: a "
                 f"{t.dtype} tensor of shape {list(t.shape)} was written in place; clone() it before"
             )
-        return t.detach() if t._spec.plain else t._share(None)
+        return t.detach()
 
 
 class _Known:
