@@ -269,6 +269,24 @@ def test_wishart_draws():
     assert d.support.check(drawn).all()
 
 
+@pytest.mark.wengert_only
+def test_singular_wishart_draws_are_replaced():
+    with pytest.warns(UserWarning, match="Low df values detected"):
+        d = D.Wishart(torch.tensor([1.01, 9.0]), torch.eye(2).expand(2, 2, 2))
+    torch.manual_seed(0)
+    with pytest.warns(UserWarning, match="Singular sample detected"):
+        first = d.rsample((30,), max_try_correction=0)
+    torch.manual_seed(0)
+    with pytest.warns(UserWarning, match="Singular sample detected"):
+        mended = d.rsample((30,))
+    bad = ~d.support.check(first)
+    assert bad[:, 0].any()
+    assert not bad[:, 1].any()
+    assert (~d.support.check(mended)).sum() < bad.sum()
+    untouched = ~bad.any(-1)
+    assert torch.equal(mended[untouched], first[untouched])
+
+
 @pytest.mark.parametrize("concentration", [0.7, 1.0, 3.0])
 def test_correlations_of_two(concentration):
     """Of a 2 by 2 factor only r counts: its density is in proportion to (1 - r**2)**(c - 1)."""

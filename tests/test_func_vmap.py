@@ -139,6 +139,21 @@ def test_A_148_other_draws():
     assert permutations.tolist() == [[4, 0, 1, 3, 2], [3, 4, 0, 1, 2], [2, 4, 1, 3, 0]]
 
 
+def test_draws_that_shared_tensors_steer_differ_too():
+    p = torch.full((4,), 0.5)
+    for f in (
+        lambda x: x + torch.normal(p, 1.0),
+        lambda x: x + torch.normal(p, p),
+        lambda x: x + torch.normal(0.0, p),
+        lambda x: x + torch.poisson(p * 100),
+        lambda x: x + torch.bernoulli(torch.full((64,), 0.5)).sum(),
+    ):
+        a, b = draws("different", f, torch.zeros(2, 4))
+        assert not torch.equal(a, b)
+        a, b = draws("same", f, torch.zeros(2, 4))
+        assert torch.equal(a, b)
+
+
 def test_nested_randomness():
     x = torch.zeros(3, 2)
 

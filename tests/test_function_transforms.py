@@ -202,8 +202,33 @@ def test_functions_of_the_old_style_under_grad_and_jvp():
 
     x = torch.tensor(1.0)
     assert jvp(Both.apply, (x,), (x,))[1].item() == 2.0
-    with raises(RuntimeError, "it must override the setup_context staticmethod"):
-        jvp(grad(lambda t: Both.apply(t) * t), (x,), (x,))
+    assert jvp(grad(lambda t: Both.apply(t) * t), (x,), (x,))[1].item() == 4.0
+
+
+def test_gradgradcheck_in_forward_mode_of_a_function_of_the_old_style():
+    class Square(Function):
+        @staticmethod
+        def forward(ctx, x):
+            y = x**2
+            ctx.save_for_backward(x, y)
+            ctx.save_for_forward(x)
+            return y
+
+        @staticmethod
+        def backward(ctx, g):
+            x, _ = ctx.saved_tensors
+            return g * 2 * x
+
+        @staticmethod
+        def jvp(ctx, t):
+            (x,) = ctx.saved_tensors
+            return 2 * x * t
+
+    x = torch.tensor([0.3, -1.2], dtype=DOUBLE, requires_grad=True)
+    assert torch.autograd.gradgradcheck(Square.apply, (x,), check_fwd_over_rev=True)
+    if not REAL:
+        cube = grad(lambda t: (Square.apply(t) * t).sum())
+        assert torch.allclose(jvp(cube, (x.detach(),), (torch.ones(2, dtype=DOUBLE),))[1], 6 * x)
 
 
 def test_functions_inside_functions_under_vmap():

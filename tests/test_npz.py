@@ -78,10 +78,10 @@ def test_claims_are_checked_before_memory_is_taken():
 
 def test_other_files_are_refused():
     for name in ("a.txt", "../a", "a"):
-        with pytest.raises(LoadError, match="is no .npy array"):
+        with pytest.raises(LoadError, match=r"is no \.npy array"):
             torch.load_npz(changed(name, b"x"))
     for data in (b"", b"PK", b"no archive at all"):
-        with pytest.raises(LoadError, match="no valid .npz archive"):
+        with pytest.raises(LoadError, match=r"no valid \.npz archive"):
             torch.load_npz(io.BytesIO(data))
     with pytest.raises(LoadError, match="which no tensor has"):
         torch.load_npz(io.BytesIO(written(a=np.array(["text"]))))

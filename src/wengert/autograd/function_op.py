@@ -260,7 +260,7 @@ def _record(op: FunctionOp, args: tuple, result: Any = _RUN) -> tuple[Any, Any]:
                 result = cls.forward(*args)
             cls.setup_context(ctx, args, result)
         elif result is not _RUN:
-            raise RuntimeError(_needs_setup_context())
+            _fill(cls, ctx, args, result)
         else:
             result = cls.forward(ctx, *args)
     finally:
@@ -434,22 +434,42 @@ def _push_forward(op: FunctionOp, args: tuple, level: int) -> Any:
 
 def _context_of(cls: Any, values: tuple, result: Any) -> Any:
     """Return the ctx of a call on wrapped values, whose result is known, for its jvp."""
-    if not cls._splits_context():
-        raise RuntimeError(_needs_setup_context())
     ctx = new(cls._ctx_class)
     ctx.needs_input_grad = tuple([isinstance(v, Tensor) and v.requires_grad for v in values])
     before = state.set_grad_enabled(False)
     try:
-        cls.setup_context(ctx, values, result)
+        if cls._splits_context():
+            cls.setup_context(ctx, values, result)
+        else:
+            _fill(cls, ctx, values, result)
     finally:
         state.set_grad_enabled(before)
     return ctx
 
 
-def _needs_setup_context() -> str:
-    from .function_maps import NO_SETUP_CONTEXT
+def _fill(cls: Any, ctx: Any, args: tuple, result: Any) -> None:
+    """Let a forward that fills the ctx itself do so for a call on wrapped values, whose result is known.
 
-    return NO_SETUP_CONTEXT
+    It runs on copies, for it may write its inputs; what it keeps of them and of its outputs is
+    replaced by the arguments and the results.
+    """
+    copies = tuple([TENSORS.clone(a, "K") if isinstance(a, Tensor) else a for a in args])
+    made = cls.forward(ctx, *copies)
+    known = result if isinstance(result, tuple) else (result,)
+    originals = {id(c): a for c, a in zip(copies, args, strict=True)}
+    originals |= {
+        id(m): r
+        for m, r in zip(made if isinstance(made, tuple) else (made,), known, strict=True)
+        if id(m) not in originals
+    }
+
+    def original(value: Any) -> Any:
+        if isinstance(value, Tensor):
+            return originals.get(id(value), value)
+        return tuple(map(original, value)) if value.__class__ is tuple else value
+
+    for name, value in list(ctx.__dict__.items()):
+        setattr(ctx, name, original(value))
 
 
 def _wrapped(values: tuple) -> bool:

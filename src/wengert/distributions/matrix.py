@@ -135,26 +135,21 @@ class Wishart(_OfScaleTril, ExponentialFamily):
         tries = 10 if max_try_correction is None else max_try_correction
         if not plain(sample):
             return sample
-        singular = torch.logical_not(self.support.check(sample))
-        if self._batch_shape:
-            singular = (
-                singular.any(-1)
-                if len(self._batch_shape) == 1
-                else singular.flatten(len(shape)).any(-1)
-            )
+        singular = self._singular(sample, shape)
         if singular.any():
             warnings.warn("Singular sample detected.", stacklevel=2)
             for _ in range(tries):
                 again = self._bartlett_sampling(shape)
-                where = singular.reshape(
-                    tuple(singular.shape) + (1,) * (again.dim() - singular.dim())
-                )
-                sample = torch.where(where, again, sample)
-                good = self.support.check(sample)
-                singular = torch.logical_not(good.reshape((*shape, -1)).all(-1))
+                apart = (1,) * (again.dim() - singular.dim())
+                sample = torch.where(singular.reshape((*singular.shape, *apart)), again, sample)
+                singular = self._singular(sample, shape)
                 if not singular.any():
                     break
         return sample
+
+    def _singular(self, sample: Tensor, shape: Size) -> Tensor:
+        """Which draws hold a matrix that is not positive definite."""
+        return torch.logical_not(self.support.check(sample)).reshape((*shape, -1)).any(-1)
 
     def log_prob(self, value: Tensor) -> Tensor:
         """(df - n - 1) / 2 log det X - tr(V^-1 X) / 2 less the logarithm of the volume."""

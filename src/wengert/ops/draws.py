@@ -79,6 +79,35 @@ def drawn(size: tuple[int, ...], fill: Callable[[tuple[int, ...]], np.ndarray]) 
     return t
 
 
+def for_each_example(t: Tensor) -> Tensor:
+    """Return what steers a draw, mapped over wherever vmap wants numbers for each example."""
+    levels = []
+    level = state.current_batch()
+    while level is not None:
+        levels.append(level)
+        level = level.outer
+    for one in reversed(levels):  # the outermost first
+        if one.randomness == "different" and not _is_mapped(t, one.number):
+            t = _mapped_at(t, one)
+    return t
+
+
+def _mapped_at(t: Any, one: Any) -> Any:
+    """Repeat a tensor over the examples of a vmap, under the wrappers of transforms inside of it."""
+    if t._spec.plain or t.level < one.number:
+        return Batched.over(one.number, T.expand(t, (one.size, *t.shape)))
+    note = t.note if t.note is None else _mapped_at(t.note, one)
+    return t.__class__.over(t.level, _mapped_at(t.value, one), note)
+
+
+def _is_mapped(t: Any, number: int) -> bool:
+    while not t._spec.plain:
+        if t.level == number:
+            return True
+        t = t.value
+    return False
+
+
 def check_target(t: Tensor, caller: str) -> None:
     """Raise RuntimeError where an in-place fill would have to give one tensor several values."""
     level = state.current_batch()

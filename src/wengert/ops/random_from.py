@@ -18,7 +18,9 @@ from ..core.tensor import Tensor
 from ..kernels import dtypes
 from ..kernels.random import Generator
 from .checking import check_tensor
-from .draws import batched_draw, check_steered, dtype_of, new_drawn, standard
+from .draws import (
+    batched_draw, check_steered, dtype_of, for_each_example, new_drawn, standard,
+)  # fmt: skip
 from .generator import source
 from .options import check_options
 from .random_fill import bernoulli_, check_normal, check_probability, number, whole
@@ -103,6 +105,10 @@ def _normal_of(mean: Any, std: Any, g: Generator) -> Tensor:
             "normal() received an invalid combination of arguments: two numbers need a size, as in "
             "normal(0.0, 1.0, (2, 3))"
         )
+    if isinstance(mean, Tensor):
+        mean = for_each_example(mean)
+    elif isinstance(std, Tensor):
+        std = for_each_example(std)
     if isinstance(std, Tensor):
         if std._spec.dtype.category == dtypes.COMPLEX:
             raise RuntimeError("normal expects standard deviation to be non-complex")
@@ -147,7 +153,7 @@ def bernoulli(
     else:
         if input._spec.plain:
             check_probability(input._array)
-        result = _bernoulli(input, source(generator, "bernoulli"))
+        result = _bernoulli(for_each_example(input), source(generator, "bernoulli"))
     return result if out is None else into(out, result, "bernoulli")
 
 
@@ -212,5 +218,5 @@ def multinomial(
             raise RuntimeError("probability tensor contains either `inf`, `nan` or element < 0")
         if not p.sum(axis=-1).all():
             raise RuntimeError("invalid multinomial distribution (sum of probabilities <= 0)")
-    result = _multinomial(input, n, bool(replacement), g)
+    result = _multinomial(for_each_example(input), n, bool(replacement), g)
     return result if out is None else into(out, result, "multinomial")

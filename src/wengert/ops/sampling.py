@@ -16,7 +16,7 @@ from ..core.tensor import Tensor
 from ..kernels import dtypes, implicit, sampling
 from ..kernels.random import Generator
 from .checking import check_tensor
-from .draws import batched_draw, check_steered
+from .draws import batched_draw, check_steered, for_each_example
 from .generator import source
 from .sets import no_derivative
 
@@ -92,7 +92,7 @@ def standard_gamma(self: Tensor, generator: Generator | None = None) -> Tensor:
     tensor([7.8936e-04, 6.3154e-01, 2.0387e+01])
     """
     _check(self, "_standard_gamma", "gamma_cpu")
-    return _gamma(self, source(generator, "_standard_gamma"))
+    return _gamma(for_each_example(self), source(generator, "_standard_gamma"))
 
 
 @public("torch", name="_standard_gamma_grad")
@@ -121,7 +121,7 @@ def sample_dirichlet(self: Tensor, generator: Generator | None = None) -> Tensor
     tensor([0.5282, 0.2411, 0.2307])
     """
     _check(self, "_sample_dirichlet", "dirichlet")
-    return _dirichlet(self, source(generator, "_sample_dirichlet"))
+    return _dirichlet(for_each_example(self), source(generator, "_sample_dirichlet"))
 
 
 @public("torch", name="_dirichlet_grad")
@@ -176,7 +176,7 @@ def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
     _check(input, "poisson", "poisson_cpu", half=True)
     if input._spec.plain and not (input._array >= 0).all():
         raise RuntimeError("invalid Poisson rate, expected rate to be non-negative")
-    return _poisson(input, source(generator, "poisson"))
+    return _poisson(for_each_example(input), source(generator, "poisson"))
 
 
 @public("torch")
@@ -204,4 +204,4 @@ def binomial(count: Tensor, prob: Tensor, generator: Generator | None = None) ->
             f"{count._spec.dtype.scalar_name}: count and prob have one dtype"
         )
     _check(count, "binomial", "binomial_cpu")
-    return _binomial(count, prob, source(generator, "binomial"))
+    return _binomial(for_each_example(count), prob, source(generator, "binomial"))

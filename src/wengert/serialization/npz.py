@@ -32,8 +32,8 @@ def save_npz(tensors: Mapping[str, Tensor], f: Any, compressed: bool = False) ->
     """
     from . import replace_file
 
-    arrays = _arrays(tensors)
-    write = np.savez_compressed if compressed else np.savez
+    arrays: Any = _arrays(tensors)
+    write: Any = np.savez_compressed if compressed else np.savez
     if isinstance(f, str | os.PathLike):
         replace_file(os.fsdecode(f), lambda file: write(file, **arrays))
         return

@@ -2,7 +2,8 @@
 
 Nothing in a file is ever executed. A name in the program stands for one of the constructors of
 rebuild.py or is refused; items can be put only into containers that the program made; the memo is a
-dict, so a huge index costs nothing; and every length is checked against what is left of the file.
+dict, so a huge index costs nothing; every length is checked against what is left of the file; and
+what the program copies and hashes is charged to a budget in proportion to the file (limits.py).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .formats import LoadError
+from .limits import Budget
 from .rebuild import Constructor, Storage, StorageKind, build, lookup
 
 _MARK = object()
@@ -20,10 +22,14 @@ _DICTS = (dict, OrderedDict, Counter, defaultdict)
 
 
 class PickleReader:
-    """Runs one program. `load_storage(persistent_id)` returns the storage it refers to."""
+    """Runs one program. `load_storage(persistent_id)` returns the storage it refers to.
 
-    def __init__(self, data: bytes, load_storage: Callable[[Any], Any]) -> None:
+    `nbytes` is the size of the whole file, which says how much the program may ask for.
+    """
+
+    def __init__(self, data: bytes, load_storage: Callable[[Any], Any], nbytes: int = 0) -> None:
         self.data = data
+        self.budget = Budget(max(nbytes, len(data)))
         self.at = 0
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
@@ -154,10 +160,14 @@ class PickleReader:
                 f"data.pkl calls a {type(constructor).__name__}, which is no function "
                 "that may be called: refused"
             )
+        self.budget.copies(arguments)
+        for keys in constructor.keys_of(arguments):
+            self._check_keys(arguments, keys)
         self.stack.append(constructor(arguments))
 
     def _build(self) -> None:
         state = self._pop()
+        self.budget.copies(state if type(state) is tuple else (state,))
         build(self.stack[-1], state)
 
     def _persistent(self) -> None:
@@ -173,6 +183,7 @@ class PickleReader:
         target = self.stack[-1]
         if type(target) is not set:
             raise LoadError(f"data.pkl adds items to a {type(target).__name__}: refused")
+        self._check_keys(target, items)
         target.update(items)
 
     def _set(self, items: list[Any]) -> None:
@@ -182,7 +193,17 @@ class PickleReader:
         if len(items) % 2:
             raise LoadError("data.pkl is damaged: a key without a value")
         for k in range(0, len(items), 2):
+            self.budget.key(target, items[k])
             target[items[k]] = items[k + 1]
+
+    def _frozenset(self) -> None:
+        items = self._after_mark()
+        self._check_keys(items, items)
+        self.stack.append(frozenset(items))
+
+    def _check_keys(self, container: Any, keys: Any) -> None:
+        for key in keys:
+            self.budget.key(container, key)
 
     def _set_one(self) -> None:
         value, key = self._pop(), self._pop()
@@ -228,7 +249,7 @@ _OPCODES: dict[int, Callable[[PickleReader], Any]] = {
     0x87: lambda r: r._last(3),
     ord("t"): lambda r: r.stack.append(tuple(r._after_mark())),
     ord("l"): lambda r: r.stack.append(r._after_mark()),
-    0x91: lambda r: r.stack.append(frozenset(r._after_mark())),
+    0x91: PickleReader._frozenset,
     ord("q"): lambda r: r._put(r._number("<B", 1)),
     ord("r"): lambda r: r._put(r._number("<I", 4)),
     0x94: lambda r: r._put(len(r.memo)),

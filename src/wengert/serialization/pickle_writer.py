@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..core.device import device as device_class
+from ..core.layout import layout as layout_class
 from ..core.parameter import Parameter
 from ..core.size import Size
 from ..core.tensor import Tensor
@@ -236,6 +237,11 @@ class PickleWriter:
             self._remember(id(value), value)
         elif isinstance(value, device_class):
             self._device(value)
+        elif isinstance(value, layout_class):
+            self._global("torch.serialization", "_get_layout")
+            self._text(repr(value))
+            self.out += b"\x85R"
+            self._remember(id(value), value)
         elif isinstance(value, np.generic) or kind is np.ndarray:
             self._numpy(value)
         else:

@@ -14,24 +14,37 @@ from typing import Any
 
 import numpy as np
 
+from ..core import layout as layouts
 from ..core.device import device
 from ..core.parameter import Parameter
 from ..core.size import Size
 from ..core.tensor import Tensor, wrap
 from ..kernels import dtypes
 from .formats import STORAGES, LoadError
+from .limits import short
 
 _MAX_EXPANDED = 1 << 31  # elements of a tensor that repeats its storage (stride 0)
 
 
 class Constructor:
-    """A name of the program that may be called, as our function of the argument tuple."""
+    """A name of the program that may be called, as our function of the argument tuple.
 
-    __slots__ = ("call", "name")
+    `keys` says which items of its first argument will be hashed: "items", "pairs" or none.
+    """
 
-    def __init__(self, name: str, call: Callable[..., Any]) -> None:
+    __slots__ = ("call", "keys", "name")
+
+    def __init__(self, name: str, call: Callable[..., Any], keys: str = "") -> None:
         self.name = name
         self.call = call
+        self.keys = keys
+
+    def keys_of(self, arguments: tuple[Any, ...]) -> list[Any]:
+        """The collections of keys that a call with these arguments would hash."""
+        if not self.keys or not arguments or type(arguments[0]) not in (list, tuple):
+            return []
+        first = arguments[0]
+        return [first if self.keys == "items" else [p[0] for p in first if type(p) in (list, tuple) and p]]
 
     def __call__(self, arguments: tuple[Any, ...]) -> Any:
         try:
@@ -70,6 +83,10 @@ class Storage:
         """The size in bytes."""
         return int(self.bytes.nbytes)
 
+    def cpu(self) -> Storage:
+        """The storage itself, which is on the CPU: what `map_location` functions ask for."""
+        return self
+
     def __len__(self) -> int:
         return self.nbytes() // (1 if self.dtype is None else self.dtype.itemsize)
 
@@ -81,7 +98,7 @@ def _naturals(values: Any, what: str) -> tuple[int, ...]:
     if type(values) not in (tuple, list, Size) or not all(
         type(v) is int and 0 <= v < 1 << 62 for v in values
     ):
-        raise LoadError(f"the file gives a tensor the {what} {values!r}: refused")
+        raise LoadError(f"the file gives a tensor the {what} {short(values)}: refused")
     return tuple(values)
 
 
@@ -127,7 +144,9 @@ def _strided(
     size, stride = _naturals(size, "size"), _naturals(stride, "stride")
     (offset,) = _naturals((offset,), "offset")
     if len(size) != len(stride) or len(size) > 64:
-        raise LoadError(f"the file gives a tensor size {size} with stride {stride}: refused")
+        raise LoadError(
+            f"the file gives a tensor size {short(size)} with stride {short(stride)}: refused"
+        )
     if type(requires_grad) is not bool:
         raise LoadError("the file gives a tensor a requires_grad that is no bool: refused")
     _no_hooks(hooks)
@@ -172,7 +191,7 @@ def _metadata(metadata: Any) -> list[tuple[str, bool]]:
     if metadata is None:
         return []
     if type(metadata) is not dict or not set(metadata) <= {"conj", "neg"}:
-        raise LoadError(f"the file gives a tensor the unknown metadata {metadata!r}: refused")
+        raise LoadError(f"the file gives a tensor the unknown metadata {short(metadata)}: refused")
     return list(metadata.items())
 
 
@@ -212,8 +231,9 @@ def _attributes(t: Tensor, state: Any) -> None:
     if type(state) is not dict:
         raise LoadError("the file gives a tensor attributes that are no dict: refused")
     for name, value in state.items():
-        if type(name) is not str or hasattr(type(t), name):
-            raise LoadError(f"the file gives a tensor the attribute {name!r}: refused")
+        # NumPy reads memory where an attribute such as __array_interface__ says
+        if type(name) is not str or name.startswith("__") or hasattr(type(t), name):
+            raise LoadError(f"the file gives a tensor the attribute {short(name)}: refused")
         t.__dict__[name] = value
 
 
@@ -235,11 +255,20 @@ def _size(values: Any = ()) -> Size:
 
 def _device(kind: Any, index: Any = None) -> device:
     if type(kind) is not str or type(index) not in (int, type(None)):
-        raise LoadError(f"the file names the device {kind!r}: refused")
+        raise LoadError(f"the file names the device {short(kind)}: refused")
     return device(kind) if index is None else device(kind, index)
 
 
+def _layout(name: Any) -> Any:
+    found = getattr(layouts, name.removeprefix("torch."), None) if type(name) is str else None
+    if not isinstance(found, layouts.layout):
+        raise LoadError(f"the file names the layout {short(name)}: refused")
+    return found
+
+
 def _ordered_dict(pairs: Any = ()) -> OrderedDict[Any, Any]:
+    if type(pairs) not in (list, tuple):
+        raise LoadError("the file builds an OrderedDict of something that is no list: refused")
     return OrderedDict([(key, value) for key, value in pairs])
 
 
@@ -276,7 +305,7 @@ def _complex(real: Any, imag: Any) -> complex:
 
 def _encode(text: Any, codec: Any = "latin1") -> bytes:
     if type(text) is not str or codec not in ("latin1", "latin-1"):
-        raise LoadError(f"the file encodes {type(text).__name__} as {codec!r}: refused")
+        raise LoadError(f"the file encodes {type(text).__name__} as {short(codec)}: refused")
     return text.encode("latin-1")
 
 
@@ -298,7 +327,7 @@ _NUMPY_DTYPE = re.compile(r"[<>|=]?([biufc][0-9]{1,2}|[SU][0-9]{1,9}|\?)", re.AS
 
 def _numpy_dtype(text: Any, align: Any = False, copy: Any = False) -> Any:
     if type(text) is not str or not _NUMPY_DTYPE.fullmatch(text):
-        raise LoadError(f"the file names the NumPy dtype {text!r}: refused")
+        raise LoadError(f"the file names the NumPy dtype {short(text)}: refused")
     # a fresh object, because its byte order is set in a second step, in place
     return np.dtype(text, copy=True)
 
@@ -359,7 +388,8 @@ def _allowed() -> dict[tuple[str, str], Any]:
         ("torch.nn.parameter", "Parameter"): _not_callable("Parameter"),
         ("torch", "Size"): Constructor("Size", _size),
         ("torch", "device"): Constructor("device", _device),
-        ("collections", "OrderedDict"): Constructor("OrderedDict", _ordered_dict),
+        ("torch.serialization", "_get_layout"): Constructor("layout", _layout),
+        ("collections", "OrderedDict"): Constructor("OrderedDict", _ordered_dict, "pairs"),
         ("collections", "Counter"): Constructor("Counter", _counter),
         ("collections", "defaultdict"): Constructor("defaultdict", _defaultdict),
         ("_codecs", "encode"): Constructor("bytes", _encode),
@@ -378,7 +408,7 @@ def _allowed() -> dict[tuple[str, str], Any]:
         for name in _FACTORIES:
             table[module, name] = _not_callable(name)
         for name, call in plain.items():
-            table[module, name] = Constructor(name, call)
+            table[module, name] = Constructor(name, call, "items" if "set" in name else "")
     for module in ("numpy._core.multiarray", "numpy.core.multiarray"):
         table[module, "_reconstruct"] = Constructor("ndarray", _numpy_empty)
         table[module, "scalar"] = Constructor("NumPy scalar", _numpy_scalar)
@@ -390,6 +420,12 @@ def _allowed() -> dict[tuple[str, str], Any]:
 
 
 _ALLOWED = _allowed()
+_DTYPE_LIKE = re.compile(r"(float|complex|q?u?int|bits)[0-9]|Q\w+Storage$")
+
+
+def allowed(module: str, name: str) -> bool:
+    """Whether files may name `module.name`."""
+    return (module, name) in _ALLOWED
 
 
 def lookup(module: str, name: str) -> Any:
@@ -397,18 +433,23 @@ def lookup(module: str, name: str) -> Any:
     found = _ALLOWED.get((module, name))
     if found is not None:
         return found
-    full = f"{module}.{name}"
-    if module.startswith(("torch.nn.modules", "torch.optim")):
+    full = f"{module[:200]}.{name[:200]}"
+    if (module, name) == ("torch.nn.parameter", "UninitializedParameter"):
+        advice = "a lazy module has no parameters yet: run it once before it is saved"
+    elif module.startswith(("torch.nn.modules", "torch.optim", "__main__")):
         advice = (
             "the file holds a whole pickled object instead of its state; load it where its "
             "class is known and save its state_dict()"
         )
-    elif "sparse" in name.lower() or "_rebuild_q" in name or "nested" in name:
+    elif "sparse" in name.lower() or "_rebuild_q" in name or "nested" in name or "_meta_" in name:
         advice = "only dense tensors can be loaded"
+    elif module == "torch" and _DTYPE_LIKE.match(name):
+        advice = "wengert has no such dtype; convert the tensors with PyTorch"
     else:
         advice = (
             "files may hold tensors, numbers, strings, dicts, lists, tuples and sets; "
-            "nothing in a file is ever executed, with weights_only=False neither"
+            "nothing in a file is ever executed, with weights_only=False neither. If the file holds "
+            "a whole model or another object, load it with PyTorch and save its state_dict()"
         )
     raise LoadError(
         f"refusing to load global {full}: Unsupported global: GLOBAL {full} is not on "
@@ -420,7 +461,7 @@ def build(target: Any, state: Any) -> None:
     """The second step of an object: the metadata of a state dict, or what NumPy needs."""
     if type(target) is OrderedDict:
         if type(state) is not dict or not all(
-            type(k) is str and not hasattr(OrderedDict, k) for k in state
+            type(k) is str and not k.startswith("__") and not hasattr(OrderedDict, k) for k in state
         ):
             raise LoadError("the file gives an OrderedDict attributes that hide its own: refused")
         target.__dict__.update(state)
