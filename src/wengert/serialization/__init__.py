@@ -9,16 +9,36 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Callable
 from typing import Any
 
-from .formats import LoadError
+from .formats import OPTIONS, LoadError
 from .npz import load_npz, save_npz
+from .options import (
+    LoadEndianness,
+    SourceChangeWarning,
+    add_safe_globals,
+    clear_safe_globals,
+    get_crc32_options,
+    get_default_load_endianness,
+    get_safe_globals,
+    get_unsafe_globals_in_checkpoint,
+    register_package,
+    safe_globals,
+    set_crc32_options,
+    set_default_load_endianness,
+    skip_data,
+)
 from .safetensors import load_file as load_safetensors
 from .safetensors import save_file as save_safetensors
 
 __all__ = [
-    "LoadError", "load", "load_npz", "load_safetensors", "save", "save_npz", "save_safetensors",
+    "LoadEndianness", "LoadError", "SourceChangeWarning", "add_safe_globals", "clear_safe_globals",
+    "get_crc32_options", "get_default_load_endianness", "get_safe_globals",
+    "get_unsafe_globals_in_checkpoint", "load", "load_npz", "load_safetensors", "register_package",
+    "safe_globals", "save", "save_npz", "save_safetensors", "set_crc32_options",
+    "set_default_load_endianness", "skip_data",
 ]  # fmt: skip
 
 _LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # how files before PyTorch 1.6 begin
@@ -66,7 +86,9 @@ def save(
     if not _disable_byteorder_record:
         members.append(("byteorder", sys.byteorder.encode()))
     table = writer.storages
-    members += [(f"data/{key}", table.bytes_of(key)) for key in range(len(table.owners))]
+    for key in range(len(table.owners)):
+        data = table.bytes_of(key)
+        members.append((f"data/{key}", bytes(len(data)) if OPTIONS.skip_data else data))
     members += [("version", b"3\n"), (".data/serialization_id", _serialization_id(members))]
     if path is None:
         write_archive(f, "archive", members)
@@ -87,7 +109,7 @@ def load(
     """Reads what `save` or `torch.save` wrote, from a path or a seekable file object.
 
     Nothing in a file is ever executed: `weights_only=False` is accepted and loads no more than
-    True does. `map_location` says where storages go (a device, a dict, or a function of storage
+    True does, and `pickle_module` and `pickle_load_args` change nothing. `map_location` says where storages go (a device, a dict, or a function of storage
     and location; everything must end on the CPU). `mmap=True` maps the tensors of a path into
     memory, copy-on-write. Raises LoadError (a RuntimeError and a pickle.UnpicklingError) for a
     damaged file or one that holds more than data, FileNotFoundError, EOFError for an empty file.
@@ -98,6 +120,12 @@ def load(
     >>> torch.load(file)
     tensor([0, 1, 2])
     """
+    if weights_only and pickle_module is not None:
+        raise RuntimeError(
+            "Can not safely load weights when explicit pickle_module is specified"
+        )
+    if pickle_load_args and (weights_only or (weights_only is None and pickle_module is None)):
+        warnings.warn("pickle_load_args only works if `weights_only=False`.", stacklevel=2)
     path = _as_path(f)
     if path is not None:
         with open(path, "rb") as file:
@@ -114,15 +142,18 @@ def load(
 
 
 def _load(file: Any, map_location: Any, map_from: str | None) -> Any:
-    from .archive import Archive
+    from .archive import Archive, RelocationError
     from .pickle_reader import PickleReader
 
-    _check_kind(file)
+    check_kind(file)
     archive = Archive(file, _relocation(map_location), map_from)
-    return PickleReader(archive.program(), archive.storage).load()
+    try:
+        return PickleReader(archive.program(), archive.storage, archive.length).load()
+    except RelocationError as error:
+        raise error.args[0] from None
 
 
-def _check_kind(file: Any) -> None:
+def check_kind(file: Any) -> None:
     """Refuses files of other kinds, each with what to do about it."""
 
     file.seek(0)
@@ -164,6 +195,10 @@ def _relocation(map_location: Any) -> Callable[[Any, str], Any]:
     if isinstance(map_location, dict):
         return lambda storage, location: _on_cpu(storage, map_location.get(location, location))
 
+    if not callable(map_location):
+        raise TypeError(f"'{type(map_location).__name__}' object is not callable: map_location must "
+                        "be a device, a dict or a function of storage and location")
+
     def called(storage: Any, location: str) -> Any:
         found = map_location(storage, location)
         if found is None:
@@ -181,6 +216,15 @@ def _relocation(map_location: Any) -> Callable[[Any, str], Any]:
 def _on_cpu(storage: Any, location: str) -> Any:
     if location == "cpu":
         return storage
+    from ..core.device import device
+
+    try:
+        device(location)
+    except RuntimeError:
+        raise RuntimeError(
+            "don't know how to restore data location of torch.storage.UntypedStorage "
+            f"(tagged with {location})"
+        ) from None
     kind = location.partition(":")[0].upper()
     raise RuntimeError(
         f"Attempting to deserialize object on a {kind} device but wengert computes on the CPU "

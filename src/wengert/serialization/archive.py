@@ -6,6 +6,7 @@ is never larger than the file itself. Names are compared as text and never becom
 
 from __future__ import annotations
 
+import errno
 import struct
 import zlib
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..kernels import dtypes
-from .formats import ALIGNMENT, LoadError
+from .formats import ALIGNMENT, OPTIONS, LoadError
 from .rebuild import Storage, StorageKind
 
 _LOCAL_HEADER = struct.Struct("<4s5H3L2H")
@@ -43,6 +44,10 @@ def write_archive(file: Any, prefix: str, members: list[tuple[str, Any]]) -> Non
 # ------------------------------------------------------------------ reading
 
 
+class RelocationError(Exception):
+    """What `map_location` raised, carried out of the interpreter as `args[0]`."""
+
+
 class Archive:
     """An open `.pt` file: its program, and its storages by key."""
 
@@ -64,7 +69,10 @@ class Archive:
             IndexError,
             OverflowError,
             NotImplementedError,
+            OSError,
         ) as error:
+            if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+                raise  # the system's trouble, not the file's: EINVAL is a seek to before the start
             raise LoadError(
                 f"failed finding central directory: the zip archive is damaged or cut off ({error})"
             ) from None
@@ -81,7 +89,7 @@ class Archive:
                 "this is a TorchScript archive (a program, not data): refused. Load it with "
                 "torch.jit.load and save the module's state_dict() with torch.save"
             )
-        order = self._small("byteorder", b"little")
+        order = self._small("byteorder", OPTIONS.byte_order())
         if order not in (b"little", b"big"):
             raise LoadError(f"the file declares the byte order {order!r}")
         self.big_endian = order == b"big"
@@ -192,7 +200,9 @@ class Archive:
                 f"the storage {key!r} has {info.file_size} bytes in the archive, but "
                 f"the tensors on it need {nbytes}: refused"
             )
-        if self.map_from is not None and nbytes:
+        if OPTIONS.skip_data:
+            data = np.zeros(nbytes, np.uint8)
+        elif self.map_from is not None and nbytes:
             if self.mapped is None:  # one map for all storages: systems allow only so many
                 self.mapped = np.memmap(self.map_from, np.uint8, "c").view(np.ndarray)
             start = self._start(info)
@@ -202,7 +212,10 @@ class Archive:
         if self.big_endian != (np.dtype(">i4").isnative):
             data = _swapped(data, dtype)
         made = Storage(data, dtype, location)
-        return self.relocate(made, location)
+        try:
+            return self.relocate(made, location)
+        except Exception as error:  # of the caller's function: not to be taken for a damaged file
+            raise RelocationError(error) from None
 
 
 def _swapped(data: Any, dtype: Any) -> Any:

@@ -6,7 +6,9 @@ built, and one member `data/<key>` with the raw bytes of each storage.
 
 from __future__ import annotations
 
+import sys
 from pickle import UnpicklingError
+from typing import Any
 
 from ..kernels import dtypes
 
@@ -28,6 +30,23 @@ STORAGES = {
 STORAGE_NAMES = {dtype: name for name, dtype in STORAGES.items()}
 
 ALIGNMENT = 64  # of the storages within the archive, so that they can be mapped into memory
+
+
+class _Options:
+    """The settings of the functions in options.py."""
+
+    def __init__(self) -> None:
+        self.endianness: Any = None  # of files that do not say; a LoadEndianness
+        self.checksums = True
+        self.skip_data = False
+
+    def byte_order(self) -> bytes:
+        """What a file without a record of its byte order is taken for."""
+        name = "LITTLE" if self.endianness is None else self.endianness.name
+        return (sys.byteorder if name == "NATIVE" else name.lower()).encode()
+
+
+OPTIONS = _Options()
 
 
 class LoadError(UnpicklingError, RuntimeError):

@@ -15,6 +15,7 @@ from ..core.tensor import Tensor, wrap
 from ..kernels import dtypes
 from .formats import LoadError
 
+_MOST_DEFLATED = 1032  # bytes that one byte of deflated data can stand for, at most (zlib's FAQ)
 _LIMIT = 1 << 31  # bytes of all compressed members together, unless the caller allows more
 
 
@@ -76,11 +77,12 @@ def load_npz(f: Any, max_bytes: int = _LIMIT) -> dict[str, Tensor]:
             return load_npz(file, max_bytes)
     if not (hasattr(f, "read") and hasattr(f, "seek")):
         raise TypeError(f"load_npz(): f must be a path or a seekable file object, not {type(f).__name__}")
+    length = f.seek(0, 2)
     f.seek(0)
     try:
         with zipfile.ZipFile(f) as archive:
             infos = archive.infolist()
-            _check_names(infos, max_bytes)
+            _check_names(infos, max_bytes, length)
             return {i.filename.removesuffix(".npy"): _member(archive, i) for i in infos}
     except LoadError:
         raise
@@ -88,17 +90,32 @@ def load_npz(f: Any, max_bytes: int = _LIMIT) -> dict[str, Tensor]:
         raise LoadError(f"this is no valid .npz archive: {error}") from None
 
 
-def _check_names(infos: list[Any], max_bytes: int) -> None:
+def _check_names(infos: list[Any], max_bytes: int, length: int) -> None:
     names = [i.filename for i in infos]
     if len(set(names)) != len(names):
         raise LoadError("the archive has two members of one name: refused")
     for name in names:
         if not name.endswith(".npy"):
             raise LoadError(f"the member {name!r} is no .npy array: this is no .npz archive")
+    for info in infos:
+        _check_size(info, length)
     claimed = sum(i.file_size for i in infos if i.compress_type)
     if claimed > max_bytes:
         raise LoadError(
             f"the compressed arrays claim {claimed} bytes, more than max_bytes={max_bytes}: refused"
+        )
+
+
+def _check_size(info: Any, length: int) -> None:
+    """Refuses a member that claims more than its packed bytes can hold, before memory is taken."""
+    stored, deflated = 0, 8
+    if info.compress_type not in (stored, deflated):
+        raise LoadError(f"{info.filename!r} is compressed in a way that NumPy does not use: refused")
+    most = info.compress_size * (_MOST_DEFLATED if info.compress_type else 1)
+    if info.compress_size > length or info.file_size > most:
+        raise LoadError(
+            f"{info.filename!r} claims {info.file_size} bytes, packed as {info.compress_size} in a "
+            f"file of {length}: refused"
         )
 
 

@@ -46,7 +46,9 @@ class PickleReader:
                 f"data.pkl is damaged near byte {self.at}: the program ends early or "
                 "takes more than it has put"
             ) from None
-        except (TypeError, ValueError, OverflowError, KeyError, AttributeError) as error:
+        except (
+            TypeError, ValueError, OverflowError, KeyError, AttributeError, RecursionError,
+        ) as error:  # fmt: skip
             raise LoadError(f"data.pkl is damaged near byte {self.at}: {error}") from None
 
     def _run(self) -> Any:
@@ -266,3 +268,33 @@ _OPCODES: dict[int, Callable[[PickleReader], Any]] = {
     ord("s"): PickleReader._set_one,
     ord("u"): lambda r: r._set(r._after_mark()),
 }
+
+
+def names_in(data: bytes) -> list[tuple[str, str]]:
+    """All (module, name) that a program mentions, in order, once each; it is read, not run."""
+    import pickletools
+
+    found: dict[tuple[str, str], None] = {}
+    texts: list[str] = []  # the last two that were pushed, for a name made of two texts
+    memo: dict[int, str] = {}
+    top = ""  # the text on top of the stack, if the last opcode put one there
+    try:
+        for code, argument, _ in pickletools.genops(data):
+            kind, pushed = code.name, ""
+            if kind in ("GLOBAL", "INST"):
+                module, _, name = str(argument).partition(" ")
+                found[module, name] = None
+            elif kind == "STACK_GLOBAL" and len(texts) == 2:
+                found[texts[0], texts[1]] = None
+            elif kind in ("SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8", "UNICODE"):
+                pushed = argument
+            elif kind in ("MEMOIZE", "BINPUT", "LONG_BINPUT", "PUT"):
+                memo[len(memo) if kind == "MEMOIZE" else argument] = top
+            elif kind in ("BINGET", "LONG_BINGET", "GET"):
+                pushed = memo.get(argument, "")
+            if pushed:
+                texts = [*texts[-1:], pushed]
+            top = pushed
+    except Exception as error:  # pickletools raises many kinds for a damaged program
+        raise LoadError(f"data.pkl is damaged: {error}") from None
+    return list(found)

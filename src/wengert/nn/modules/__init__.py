@@ -1,5 +1,6 @@
 """The layers, one file a family; `nn` shows them all."""
 
+from . import utils
 from .activation import (
     CELU,
     ELU,

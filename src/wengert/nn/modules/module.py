@@ -380,6 +380,12 @@ class Module(HookMethods, StateMethods, TreeMethods):
 
         return self._apply(lambda t: empty_like(t, device=device), recurse)
 
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """Accepted for PyTorch's scripts: calls run as they are written, as with `torch.compile`."""
+        from ...late import named
+
+        named("torch", "compile")(self, *args, **kwargs)
+
     def share_memory(self) -> Self:
         """Does nothing: NumPy arrays are not shared between processes."""
         return self
