@@ -326,9 +326,11 @@ def _operator(x: Tensor, y: Any) -> Any:
 
 
 def _reflected(x: Tensor, y: Any) -> Any:
-    if not hasattr(y, "__array__") or isinstance(y, (int, float, complex)):
-        return NotImplemented
-    return matmul(wrap(y), x)
+    if not isinstance(y, Tensor):
+        if not hasattr(y, "__array__") or isinstance(y, (int, float, complex)):
+            return NotImplemented
+        y = wrap(y)
+    return matmul(y, x)
 
 
 public("Tensor", name="__matmul__")(_operator)
