@@ -17,7 +17,7 @@ UNCOVERED = {
     "unreplay": "the adjoint of replay",
     "cut": "the history of bases after an in-place write",
     "copy_slices": "the history of bases after an in-place write",
-    "alias": "what a custom Function returns for an input handed through; tests/test_function.py",
+    "alias": "what a custom Function returns for an input handed through; tests/test_function_marks.py",
     "bincount": "its derivative is refused, as in PyTorch",
     "geqrf": "its derivative is refused, as in PyTorch",
     "linalg_ldl_factor_ex": "its derivative is refused, as in PyTorch",

@@ -139,7 +139,7 @@ def test_any_shape(data):
 @pytest.mark.parametrize("width", [6, 40])
 @pytest.mark.parametrize(("groups", "outputs"), [(1, 6), (2, 6), (6, 6), (6, 12)])
 def test_blocks_change_nothing(monkeypatch, n, width, groups, outputs):
-    from wengert.kernels import conv
+    from wengert.kernels import conv, depthwise
 
     x, w = numbers(1, n, 6, 9, width), numbers(2, outputs, 6 // groups, 3, 2)
     how = ((2, 1), (1, 0), (1, 2), groups)
@@ -147,7 +147,7 @@ def test_blocks_change_nothing(monkeypatch, n, width, groups, outputs):
     u = numbers(3, *y.shape)
     whole = y, conv.transposed(u, w, None, (9, width), *how), conv.weights(x, u, (3, 2), *how)
     monkeypatch.setattr(conv, "_COLUMNS", 1500)
-    monkeypatch.setattr(conv, "_TAPS", 300)
+    monkeypatch.setattr(depthwise, "_BLOCK", 300)
     parts = (
         conv.convolve(x, w, None, *how),
         conv.transposed(u, w, None, (9, width), *how),

@@ -247,6 +247,29 @@ def test_a_parameter_without_gradient_rests(name):
     assert p.tolist() != [1.0, 1.0]
 
 
+@pytest.mark.parametrize("name", [*ALL, "SGD", "Adagrad", "RMSprop", "Adam", "AdamW"])
+def test_states_of_old_versions(name):
+    """They count in Python numbers and lack the settings that came later."""
+    later = {"foreach"}
+    if name != "Adafactor":
+        later |= {"maximize", "differentiable", "capturable", "fused"}
+    p, q = (nn.Parameter(torch.ones(2)) for _ in range(2))
+    ours, theirs = (getattr(optim, name)([w]) for w in (p, q))
+    p.grad = q.grad = torch.tensor([1.0, -2.0])
+    ours.step(), theirs.step()
+    saved = ours.state_dict()
+    state = {
+        name: value.item() if isinstance(value, torch.Tensor) and value.ndim == 0 else value
+        for name, value in saved["state"].get(0, {}).items()
+    }
+    group = {k: v for k, v in saved["param_groups"][0].items() if k not in later}
+    ours = getattr(optim, name)([p])
+    ours.load_state_dict({"state": {0: state} if state else {}, "param_groups": [group]})
+    ours.step(), theirs.step()
+    assert p.tolist() == q.tolist()
+    assert ours.param_groups[0].keys() == theirs.param_groups[0].keys()
+
+
 @pytest.mark.parametrize("name", [*ALL, "Muon"])
 def test_closures_copies_and_memory(name):
     p = nn.Parameter(torch.ones(2, 2))

@@ -14,6 +14,7 @@ import zipfile
 
 import pytest
 from against import REAL, raises, torch
+from hostile_files import FOUR, archive, tensor, text
 
 pytestmark = pytest.mark.wengert_only
 
@@ -21,45 +22,7 @@ if not REAL:
     from wengert.serialization.formats import LoadError
 
 
-def archive(program, storages=(), **extra):
-    """A .pt file around a pickle program."""
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", extra.pop("compression", zipfile.ZIP_STORED)) as file:
-        file.writestr("archive/data.pkl", program)
-        file.writestr("archive/byteorder", extra.pop("byteorder", "little"))
-        for key, data in enumerate(storages):
-            file.writestr(f"archive/data/{key}", data)
-        for name, data in extra.items():
-            file.writestr(f"archive/{name}", data)
-    out.seek(0)
-    return out
-
-
-def text(value):
-    data = value.encode()
-    return b"X" + struct.pack("<I", len(data)) + data
-
-
-def number(value):
-    return b"J" + struct.pack("<i", value) if abs(value) < 2**31 else (
-        b"\x8a\x09" + value.to_bytes(9, "little", signed=True))  # fmt: skip
-
-
-def numbers(values):
-    return b"(" + b"".join(map(number, values)) + b"t"
-
-
-def tensor(size, stride, offset=0, numel=4, key="0", kind=b"ctorch\nFloatStorage\n", hooks=b"N"):
-    """The program of one tensor."""
-    return (
-        b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\n((" + text("storage") + kind + text(key)
-        + text("cpu") + number(numel) + b"tQ" + number(offset) + numbers(size) + numbers(stride)
-        + b"\x89" + hooks + b"tR."
-    )  # fmt: skip
-
-
 ROUNDS = int(os.environ.get("WENGERT_FUZZ_ROUNDS", "1000"))
-FOUR = struct.pack("<4f", 1, 2, 3, 4)
 
 
 def test_the_helper_makes_valid_files():

@@ -14,9 +14,12 @@ from typing import Any
 SPACES = """
 torch torch.Tensor torch.autograd torch.autograd.forward_ad torch.autograd.function
 torch.autograd.functional torch.autograd.gradcheck torch.autograd.grad_mode torch.autograd.graph
-torch.autograd.profiler torch.nn torch.nn.functional torch.nn.init torch.nn.utils torch.optim
-torch.optim.lr_scheduler torch.utils.data torch.linalg torch.special torch.random torch.profiler
-torch.func torch.fft torch.distributions torch.utils.checkpoint
+torch.autograd.profiler torch.nn torch.nn.functional torch.nn.init torch.nn.utils
+torch.nn.utils.parametrize torch.nn.utils.parametrizations torch.nn.utils.prune torch.nn.utils.rnn
+torch.nn.attention torch.optim torch.optim.lr_scheduler torch.optim.swa_utils torch.utils.data
+torch.utils.checkpoint torch.func torch.linalg torch.special torch.fft torch.distributions
+torch.distributions.constraints torch.distributions.transforms torch.random torch.profiler
+torch.masked torch.testing torch.signal.windows torch.amp torch.sparse
 """.split()
 
 # machinery that is public in `torch` but is not about tensors: compilers, back ends, quantisation

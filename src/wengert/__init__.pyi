@@ -871,8 +871,16 @@ def narrow(input: Tensor, dim: _int, start: Any, length: _int) -> Tensor:
     """Return `length` items along `dim` from `start` on."""
 def narrow_copy(input: Tensor, dim: _int, start: Any, length: _int) -> Tensor:
     """Return a copy of `length` items along `dim` from `start` on."""
+def native_batch_norm(input: Tensor, weight: Tensor | None, bias: Tensor | None, running_mean: Tensor | None, running_var: Tensor | None, training: _bool, momentum: _float, eps: _float) -> _tuple[Tensor, Tensor, Tensor]:
+    """Return the result of `batch_norm`, and the batch's mean and 1 / sqrt(variance + eps)."""
 def native_channel_shuffle(input: Tensor, groups: _int) -> Tensor:
     """Split the channels (dim 1) into groups and interleave these."""
+def native_dropout(input: Tensor, p: _float, train: _bool | None) -> _tuple[Tensor, Tensor]:
+    """Return `dropout` of the input and the mask of what was kept; `train=None` counts as True."""
+def native_group_norm(input: Tensor, weight: Tensor | None, bias: Tensor | None, N: _int, C: _int, HxW: _int, group: _int, eps: _float) -> _tuple[Tensor, Tensor, Tensor]:
+    """Return the result of `group_norm`, and (N, group) means and 1 / sqrt(variance + eps)."""
+def native_layer_norm(input: Tensor, normalized_shape: Any, weight: Tensor | None, bias: Tensor | None, eps: _float) -> _tuple[Tensor, Tensor, Tensor]:
+    """Return the result of `layer_norm`, the mean, and 1 / sqrt(variance + eps); the last two are constants."""
 def ne(input: Any, other: Any, *, out: Any = None) -> Tensor:
     """Return a bool tensor: True where `input` differs from `other` (with broadcasting)."""
 def neg(input: Any, *, out: Any = None) -> Tensor:
@@ -1045,6 +1053,8 @@ def scatter_reduce(input: Tensor, dim: _int, index: Tensor, src: Tensor, reduce:
     """Combine the source values that share an index: "sum", "prod", "mean", "amax" or "amin"."""
 def searchsorted(sorted_sequence: Tensor, input: Any, *, out_int32: _bool = False, right: _bool = False, side: _str | None = None, sorter: Tensor | None = None, out: Any = None) -> Tensor:
     """Return where values belong in sorted sequences (the last dim of `sorted_sequence`)."""
+def segment_reduce(data: Tensor, reduce: _str, *, lengths: Tensor | None = None, indices: Tensor | None = None, offsets: Tensor | None = None, axis: _int = 0, unsafe: _bool = False, initial: _float | None = None) -> Tensor:
+    """Reduce consecutive segments of dim `axis`: "sum", "mean", "max", "min" or "prod" of each."""
 def select(input: Tensor, dim: _int, index: _int) -> Tensor:
     """Return one item along `dim`, without that dim."""
 def select_copy(input: Tensor, *args: Any, out: Any = None, **kwargs: Any) -> Any:

@@ -17,7 +17,12 @@ _NO_ITT = (
 
 
 class ProfilerState(enum.Enum):
-    """What a profiler writes to; here `CPU`, while one is open."""
+    """What a profiler writes to; here `CPU`, while one is open.
+
+    >>> import wengert as torch
+    >>> torch.autograd.profiler.ProfilerState.CPU.value
+    1
+    """
 
     Disabled = 0
     CPU = 1
@@ -55,7 +60,13 @@ EventMetadata = namedtuple("EventMetadata", _ABOUT_KERNELS.split())  # type: ign
 
 
 class StringTable(dict):
-    """Names by themselves: a name that is not there yet is entered when it is asked for."""
+    """Names by themselves: a name that is not there yet is entered when it is asked for.
+
+    >>> import wengert as torch
+    >>> names = torch.autograd.profiler_util.StringTable()
+    >>> names["mul"], len(names)
+    ('mul', 1)
+    """
 
     def __missing__(self, key: str) -> str:
         self[key] = key
@@ -97,7 +108,16 @@ class MemRecordsAcc:
 
 
 class KinetoStepTracker:
-    """Counts training steps for several who count: the step is the highest of their counts."""
+    """Counts training steps for several who count: the step is the highest of their counts.
+
+    >>> import wengert as torch
+    >>> steps = torch.autograd.profiler.KinetoStepTracker
+    >>> steps.init_step_count("loop")
+    >>> steps.increment_step("loop") - steps.current_step()
+    0
+    >>> steps.erase_step_count("loop")
+    True
+    """
 
     _current_step = 0
     _step_dict: ClassVar[dict[str, int]] = {}
@@ -152,13 +172,23 @@ class _Refused:
 
 
 class emit_nvtx(_Refused):
-    """Refuses to label ranges for NVIDIA's profilers: AssertionError, as there is no CUDA."""
+    """Refuses to label ranges for NVIDIA's profilers: AssertionError, as there is no CUDA.
+
+    >>> import wengert as torch
+    >>> with torch.autograd.profiler.emit_nvtx(enabled=False):
+    ...     pass
+    """
 
     _why = AssertionError, _NO_CUDA
 
 
 class emit_itt(_Refused):
-    """Refuses to label ranges for Intel's profilers: RuntimeError, as there is no ITT."""
+    """Refuses to label ranges for Intel's profilers: RuntimeError, as there is no ITT.
+
+    >>> import wengert as torch
+    >>> with torch.autograd.profiler.emit_itt(enabled=False):
+    ...     pass
+    """
 
     _why = RuntimeError, _NO_ITT
 

@@ -40,7 +40,7 @@ def _edge(t: Any, k: int) -> Node:
     return e
 
 
-def _first_cotangent(out: Any, g: Any, k: int, create: bool, batched: bool = False) -> Any:
+def _first_cotangent(out: Any, g: Any, k: int, create: bool) -> Any:
     """Check one grad_output and turn it into a cotangent (an array, or a tensor with create)."""
     if g is None:
         if isinstance(out, GradientEdge):

@@ -184,16 +184,6 @@ class Batched(Wrapper):
         """Return the same examples cut off from every history."""
         return Batched.over(self.level, self.value.detach())
 
-    @property
-    def requires_grad(self) -> bool:  # type: ignore[override]
-        """True if calls are recorded, of this tensor or of the batch that it stands for."""
-        return self._edge is not None or self.value.requires_grad
-
-    @property
-    def grad_fn(self) -> Any:
-        """The node at this level, or that of the whole batch."""
-        return Tensor.grad_fn.fget(self) or self.value.grad_fn  # type: ignore[attr-defined]
-
 
 def _promoted(op: Any, args: list, xs: list) -> list:
     """Cast where an example without dims meets tensors that have some: in the batch both have.

@@ -7,7 +7,7 @@ from typing import Any
 
 from .batching import aligned
 from .op import ARRAYS, TABLE, TENSORS, Op
-from .record import bind, hot1, hot2, view1, warm1, warm2, warm3
+from .record import bind, hot1, hot2, view1, warm1, warm2, warm3, warm_some
 
 _OPTIONS = ("promote", "node", "saved", "skip", "jvp", "batch", "copy_out", "parts")
 
@@ -86,6 +86,10 @@ def primitive(kind: str, schema: str, kernel: Callable, **rules: Any) -> Any:
 
         def call(x: Any, y: Any, z: Any, *params: Any) -> Any:
             return warm3(op, x, y, z, params)
+    elif op.outputs.__class__ is int and op.promote is None:
+
+        def call(*args: Any) -> Any:
+            return warm_some(op, args[:count], args[count:])
     else:
         call = _many(op, count)
     return _enter(op, call)

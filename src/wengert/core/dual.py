@@ -59,6 +59,16 @@ class Wrapper(Tensor):
     def _value(self) -> Tensor:
         return self.value._value()
 
+    @property
+    def requires_grad(self) -> bool:  # type: ignore[override]
+        """True if calls are recorded, of this tensor or of the one below."""
+        return self._edge is not None or self.value.requires_grad
+
+    @property
+    def grad_fn(self) -> Any:
+        """The node at this level, or else that of the tensor below."""
+        return Tensor.grad_fn.fget(self) or self.value.grad_fn  # type: ignore[attr-defined]
+
     def peel(self, args: list) -> list[tuple[Tensor, Any]]:
         """Return (value, note) as seen from this level; note is None for what it does not wrap."""
         return [
@@ -166,16 +176,6 @@ class Dual(Wrapper):
     def data(self) -> Tensor:  # type: ignore[override]
         """The value alone, with a version counter of its own; the memory is shared."""
         return self.value.data
-
-    @property
-    def requires_grad(self) -> bool:  # type: ignore[override]
-        """True if reverse mode records this dual or its primal."""
-        return self._edge is not None or self.value.requires_grad
-
-    @property
-    def grad_fn(self) -> Any:
-        """The node of the primal."""
-        return Tensor.grad_fn.fget(self) or self.value.grad_fn  # type: ignore[attr-defined]
 
 
 def become_dual(t: Any, level: int) -> None:

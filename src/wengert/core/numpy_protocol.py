@@ -133,7 +133,11 @@ def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None
             "from_dlpack received an invalid capsule: it takes an object with a __dlpack__ method, "
             f"not {type(ext_tensor).__name__}"
         )
-    array = np.from_dlpack(ext_tensor, copy=copy)
+    if isinstance(ext_tensor, Tensor):  # NumPy before 2.2 makes read-only arrays of capsules
+        ext_tensor.__dlpack__()  # refuses what can't be shared
+        array = ext_tensor._array.copy() if copy else ext_tensor._array[...]
+    else:
+        array = np.from_dlpack(ext_tensor, copy=copy)
     if _negative_strides(array):
         raise ValueError(
             "from_dlpack: tensors with negative strides are not supported; copy the array first"

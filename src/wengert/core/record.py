@@ -238,7 +238,7 @@ def warm3(op: Any, x: Any, y: Any, z: Any, params: tuple = ()) -> Tensor:
     n.seq = tick()
     n.hooks = None
     if op.saves:
-        kx, ky, kz = _kept3(op, ex is None, ey is None, ez is None)
+        kx, ky, kz = _kept_of(op, (ex is None, ey is None, ez is None))
         n.x = (x if kx else None, y if ky else None, z if kz else None)
     if op.saves_out:
         n.out = data
@@ -247,11 +247,79 @@ def warm3(op: Any, x: Any, y: Any, z: Any, params: tuple = ()) -> Tensor:
     return o
 
 
+def warm_some(op: Any, args: tuple, params: tuple) -> Any:
+    """Plain tensors that nothing promotes, some of which may be missing; one result or several."""
+    if state.MODE is not None:
+        return bind(op, args, params)
+    arrays: list = []
+    edges: list = []
+    recording = False
+    for a in args:
+        if a is None:
+            arrays.append(None)
+            edges.append(None)
+            continue
+        if not isinstance(a, Tensor) or not a._spec.plain or a._ext is not None and a._ext.inference:
+            return bind(op, args, params)
+        arrays.append(a._array)
+        e = a._edge
+        edges.append(e)
+        if e is not None:
+            recording = True
+    try:
+        data = op.kernel(*arrays, *params)
+    except TypeError:  # the general path says for which dtype
+        return bind(op, args, params)
+    n: Any = None
+    if recording and op.differentiable and not (state.NOGRAD and not is_grad_enabled()):
+        n = new(Node)
+        n.op = op
+        n.edges = tuple(edges)
+        n.seq = tick()
+        n.hooks = None
+        if op.saves:
+            _keep_some(op, n, args)
+        if op.has_rest:
+            n.rest = op.rest(args, params)
+    if op.outputs == 1:
+        o = wrap(data)
+        if n is not None:
+            o._edge = n
+            if op.saves_out:
+                n.out = o._array
+        return o
+    results = tuple([wrap(d) for d in data])
+    if n is not None:
+        if op.saves_out:
+            parts = op.parts
+            n.out = tuple(
+                [o._array if parts is None or k in parts else None for k, o in enumerate(results)]
+            )
+        count = len(results)
+        for k, o in enumerate(results):
+            if o._spec.dtype.category >= 2:
+                o._edge = port(n, k, count)
+    return results
+
+
+def _keep_some(op: Any, n: Node, args: tuple) -> None:
+    """Keep what the rules of the inputs that need a gradient name, for any number of inputs."""
+    edges = n.edges
+    kept = _kept_of(op, tuple([e is None for e in edges]))
+    found = [a if k else None for a, k in zip(args, kept, strict=True)]
+    if len(found) > 2:
+        n.x = tuple(found)
+        return
+    n.x = found[0]
+    if len(found) == 2:
+        n.y = found[1]
+
+
 _kept: dict = {}
 
 
-def _kept3(op: Any, *absent: bool) -> tuple:
-    """Which of three inputs the rules name, given which of them want no gradient."""
+def _kept_of(op: Any, absent: tuple) -> tuple:
+    """Which inputs the rules name, given which of them want no gradient."""
     found = _kept.get((op, absent))
     if found is None:
         names: set = set()

@@ -140,7 +140,7 @@ class TransformedDistribution(Distribution):
         else:
             raise ValueError(f"transforms must be a Transform or list, but was {transforms}")
         base_shape = Size((*base_distribution.batch_shape, *base_distribution.event_shape))
-        whole = ComposeTransform(self.transforms)
+        whole = self._whole()
         if len(base_shape) < whole.domain.event_dim:
             raise ValueError(
                 f"base_distribution needs to have shape with size at least {whole.domain.event_dim}, "
@@ -167,7 +167,7 @@ class TransformedDistribution(Distribution):
         """Return the distribution with its batch shape broadcast to `batch_shape`."""
         new = self._get_checked_instance(TransformedDistribution, _instance)
         shape = Size(batch_shape)
-        whole = ComposeTransform(self.transforms)
+        whole = self._whole()
         base_shape = whole.inverse_shape((*shape, *self.event_shape))
         base_batch = base_shape[: len(base_shape) - len(self.base_dist.event_shape)]
         new.base_dist = self.base_dist.expand(base_batch)
@@ -184,58 +184,49 @@ class TransformedDistribution(Distribution):
         """The codomain of the last transform."""
         if not self.transforms:
             return self.base_dist.support
-        support = self.transforms[-1].codomain
-        missing = len(self.event_shape) - support.event_dim
-        return constraints.independent(support, missing) if missing > 0 else support
+        last = self.transforms[-1].codomain
+        missing = len(self.event_shape) - last.event_dim
+        return constraints.independent(last, missing) if missing > 0 else last
 
-    def _pushed(self, x: Tensor) -> Tensor:
-        for transform in self.transforms:
-            x = transform(x)
-        return x
+    def _whole(self) -> ComposeTransform:
+        return ComposeTransform(self.transforms)
 
     def sample(self, sample_shape: Any = ()) -> Tensor:
         """Return transformed draws of the base, without gradients."""
         with torch.no_grad():
-            return self._pushed(self.base_dist.sample(sample_shape))
+            return self._whole()(self.base_dist.sample(sample_shape))
 
     def rsample(self, sample_shape: Any = ()) -> Tensor:
         """Return transformed draws of the base that carry gradients."""
-        return self._pushed(self.base_dist.rsample(sample_shape))
+        return self._whole()(self.base_dist.rsample(sample_shape))
 
     def log_prob(self, value: Tensor) -> Tensor:
         """The base's at the inverse, less log |det| of the derivatives on the way back."""
         self._check(value)
-        event_dim = len(self.event_shape)
-        total: Any = 0.0
-        y = value
-        for transform in reversed(self.transforms):
-            x = transform.inv(y)
-            event_dim += transform.domain.event_dim - transform.codomain.event_dim
-            change = transform.log_abs_det_jacobian(x, y)
-            total = total - sum_rightmost(change, event_dim - transform.domain.event_dim)
-            y = x
-        extra = event_dim - len(self.base_dist.event_shape)
-        return total + sum_rightmost(self.base_dist.log_prob(y), extra)
+        dims = len(self.event_shape)  # of an event, as far back as the loop has come
+        shrinkage: Any = 0.0
+        for t in reversed(self.transforms):
+            image, value = value, t.inv(value)
+            change = t.log_abs_det_jacobian(value, image)
+            shrinkage = shrinkage - sum_rightmost(change, dims - t.codomain.event_dim)
+            dims += t.domain.event_dim - t.codomain.event_dim
+        of_base = self.base_dist.log_prob(value)
+        return shrinkage + sum_rightmost(of_base, dims - len(self.base_dist.event_shape))
 
     def _monotonize_cdf(self, value: Any) -> Any:
-        """1 - value where an odd number of the transforms fall; nan where they are not monotone."""
-        sign: Any = 1
-        for transform in self.transforms:
-            sign = sign * transform.sign
-        if isinstance(sign, int) and sign == 1:
-            return value
-        return sign * (value - 0.5) + 0.5
+        """Return value, or its mirror image 1 - value where an odd number of the transforms fall."""
+        sign = self._whole().sign
+        rises = isinstance(sign, int) and sign == 1
+        return value if rises else 0.5 + sign * (value - 0.5)
 
     def cdf(self, value: Tensor) -> Tensor:
         """The base's at the inverse, or 1 less that where the transforms fall."""
         self._check(value)
-        for transform in reversed(self.transforms):
-            value = transform.inv(value)
-        return self._monotonize_cdf(self.base_dist.cdf(value))
+        return self._monotonize_cdf(self.base_dist.cdf(self._whole().inv(value)))
 
     def icdf(self, value: Tensor) -> Tensor:
         """The transforms of the base's."""
-        return self._pushed(self.base_dist.icdf(self._monotonize_cdf(value)))
+        return self._whole()(self.base_dist.icdf(self._monotonize_cdf(value)))
 
 
 class MixtureSameFamily(Distribution):

@@ -35,23 +35,19 @@ class ConstraintRegistry:
         """
         if factory is None:
             return lambda f: self.register(constraint, f)
-        if isinstance(constraint, constraints.Constraint):
-            constraint = type(constraint)
-        if not isinstance(constraint, type) or not issubclass(constraint, constraints.Constraint):
+        kind = type(constraint) if isinstance(constraint, constraints.Constraint) else constraint
+        if not (isinstance(kind, type) and issubclass(kind, constraints.Constraint)):
             raise TypeError(
                 f"Expected constraint to be either a Constraint subclass or instance, but got {constraint}"
             )
-        self._registry[constraint] = factory
+        self._registry[kind] = factory
         return factory
 
     def __call__(self, constraint: Any) -> Any:
-        try:
-            factory = self._registry[type(constraint)]
-        except KeyError:
-            raise NotImplementedError(
-                f"Cannot transform {type(constraint).__name__} constraints"
-            ) from None
-        return factory(constraint)
+        kind = type(constraint)
+        if kind not in self._registry:
+            raise NotImplementedError(f"Cannot transform {kind.__name__} constraints")
+        return self._registry[kind](constraint)
 
 
 biject_to = ConstraintRegistry()

@@ -203,14 +203,6 @@ class _IntegerInterval(_Bounded):
         return _both(value % 1 == 0, inside)
 
 
-class _IntegerLessThan(_Bounded):
-    is_discrete = True
-    shown = ("upper_bound",)
-
-    def check(self, value: Tensor) -> Tensor:
-        return _both(value % 1 == 0, value <= self.upper_bound)
-
-
 class _IntegerGreaterThan(_Bounded):
     is_discrete = True
     shown = ("lower_bound",)
@@ -372,31 +364,21 @@ class _Stack(_Pieces):
         return torch.stack([c.check(v) for c, v in zip(self.cseq, parts, strict=False)], self.dim)
 
 
+# Sets with parameters are the classes themselves, e.g. interval(0, 1).
+cat, stack, independent = _Cat, _Stack, _IndependentConstraint
+interval, half_open_interval, integer_interval = _Interval, _HalfOpenInterval, _IntegerInterval
+greater_than, greater_than_eq, less_than = _GreaterThan, _GreaterThanEq, _LessThan
+multinomial = _Multinomial
+
+# The others are objects.
 dependent = _Dependent()
-independent = _IndependentConstraint
-boolean = _Boolean()
-one_hot = _OneHot()
-nonnegative_integer = _IntegerGreaterThan(0)
-positive_integer = _IntegerGreaterThan(1)
-integer_interval = _IntegerInterval
 real = _Real()
 real_vector = independent(real, 1)
-positive = _GreaterThan(0.0)
-nonnegative = _GreaterThanEq(0.0)
-greater_than = _GreaterThan
-greater_than_eq = _GreaterThanEq
-less_than = _LessThan
-multinomial = _Multinomial
-unit_interval = _Interval(0.0, 1.0)
-interval = _Interval
-half_open_interval = _HalfOpenInterval
-simplex = _Simplex()
-lower_triangular = _LowerTriangular()
-lower_cholesky = _LowerCholesky()
+positive, nonnegative = greater_than(0.0), greater_than_eq(0.0)
+unit_interval = interval(0.0, 1.0)
+boolean, one_hot, simplex = _Boolean(), _OneHot(), _Simplex()
+nonnegative_integer, positive_integer = _IntegerGreaterThan(0), _IntegerGreaterThan(1)
+square, symmetric = _Square(), _Symmetric()
+positive_definite, positive_semidefinite = _PositiveDefinite(), _PositiveSemidefinite()
+lower_triangular, lower_cholesky = _LowerTriangular(), _LowerCholesky()
 corr_cholesky = _CorrCholesky()
-square = _Square()
-symmetric = _Symmetric()
-positive_semidefinite = _PositiveSemidefinite()
-positive_definite = _PositiveDefinite()
-cat = _Cat
-stack = _Stack

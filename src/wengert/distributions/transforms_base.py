@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import wengert as torch
@@ -31,6 +31,7 @@ class Transform:
     bijective = False
     domain: Any
     codomain: Any
+    settings: tuple[str, ...] = ()  # the attributes that the constructor takes, before cache_size
 
     def __init__(self, cache_size: int = 0) -> None:
         if cache_size not in (0, 1):
@@ -65,11 +66,14 @@ class Transform:
 
     def with_cache(self, cache_size: int = 1) -> Any:
         """Return the transform with this cache size."""
-        if self._cache_size == cache_size:
+        if cache_size == self._cache_size:
             return self
-        if type(self).__init__ is Transform.__init__:
-            return type(self)(cache_size=cache_size)
-        raise NotImplementedError(f"{type(self)}.with_cache is not implemented")
+        maker: Any = next(c for c in type(self).__mro__ if "settings" in vars(c))
+        if maker is Transform:
+            maker = type(self)
+            if maker.__init__ is not Transform.__init__:
+                raise NotImplementedError(f"{maker}.with_cache is not implemented")
+        return maker(*[getattr(self, name) for name in maker.settings], cache_size=cache_size)
 
     def __eq__(self, other: object) -> bool:
         return self is other
@@ -80,24 +84,19 @@ class Transform:
     __hash__ = object.__hash__
 
     def __call__(self, x: Any) -> Any:
-        if self._cache_size == 0:
-            return self._call(x)
-        x_old, y_old = self._cached_x_y
-        if x is x_old:
-            return y_old
-        y = self._call(x)
-        self._cached_x_y = x, y
-        return y
+        return self._remembered(self._call, x, 0)
 
     def _inv_call(self, y: Any) -> Any:
+        return self._remembered(self._inverse, y, 1)
+
+    def _remembered(self, change: Callable[[Any], Any], given: Any, side: int) -> Any:
+        """Return change(given), or what the last pair holds beside `given`, its number `side`."""
         if self._cache_size == 0:
-            return self._inverse(y)
-        x_old, y_old = self._cached_x_y
-        if y is y_old:
-            return x_old
-        x = self._inverse(y)
-        self._cached_x_y = x, y
-        return x
+            return change(given)
+        if self._cached_x_y[side] is not given:
+            made = change(given)
+            self._cached_x_y = (made, given) if side else (given, made)
+        return self._cached_x_y[1 - side]
 
     def _call(self, x: Any) -> Any:
         raise NotImplementedError
@@ -184,11 +183,11 @@ class ComposeTransform(Transform):
     tensor(1.)
     """
 
+    settings = ("parts",)
+
     def __init__(self, parts: list[Transform], cache_size: int = 0) -> None:
-        if cache_size:
-            parts = [part.with_cache(cache_size) for part in parts]
-        super().__init__(cache_size=cache_size)
-        self.parts = parts
+        super().__init__(cache_size)
+        self.parts = [p.with_cache(cache_size) for p in parts] if cache_size else parts
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ComposeTransform) and self.parts == other.parts
@@ -200,26 +199,16 @@ class ComposeTransform(Transform):
         """The domain of the first, with as many event dims as any of them needs."""
         if not self.parts:
             return constraints.real
-        domain = self.parts[0].domain
-        need = self.parts[-1].codomain.event_dim
-        for part in reversed(self.parts):
-            need = max(
-                need + part.domain.event_dim - part.codomain.event_dim, part.domain.event_dim
-            )
-        return _widened(domain, need)
+        steps = [(p.codomain.event_dim, p.domain.event_dim) for p in reversed(self.parts)]
+        return _widened(self.parts[0].domain, steps)
 
     @constraints.dependent_property(is_discrete=False)
     def codomain(self) -> Any:
         """The codomain of the last, with as many event dims as any of them makes."""
         if not self.parts:
             return constraints.real
-        codomain = self.parts[-1].codomain
-        need = self.parts[0].domain.event_dim
-        for part in self.parts:
-            need = max(
-                need + part.codomain.event_dim - part.domain.event_dim, part.codomain.event_dim
-            )
-        return _widened(codomain, need)
+        steps = [(p.domain.event_dim, p.codomain.event_dim) for p in self.parts]
+        return _widened(self.parts[-1].codomain, steps)
 
     @property
     def bijective(self) -> bool:  # type: ignore[override]
@@ -243,10 +232,6 @@ class ComposeTransform(Transform):
             self._inv = weakref.ref(found)
             found._inv = weakref.ref(self)
         return found
-
-    def with_cache(self, cache_size: int = 1) -> Any:
-        """Return the transform with this cache size."""
-        return self if self._cache_size == cache_size else ComposeTransform(self.parts, cache_size)
 
     def __call__(self, x: Any) -> Any:
         for part in self.parts:
@@ -286,9 +271,17 @@ class ComposeTransform(Transform):
         return f"{type(self).__name__}(\n    {inner}\n)"
 
 
-def _widened(constraint: Any, event_dim: int) -> Any:
-    missing = event_dim - constraint.event_dim
-    return constraints.independent(constraint, missing) if missing > 0 else constraint
+def _widened(constraint: Any, steps: Iterable[tuple[int, int]]) -> Any:
+    """Return the set at the end of a chain with as many event dims as get there.
+
+    A step takes a event dims to b; the dims that come to it beyond its a are handed on.
+    """
+    more = 0
+    reached = None
+    for a, b in steps:
+        more = 0 if reached is None else max(reached - a, 0)
+        reached = b + more
+    return constraints.independent(constraint, more) if more else constraint
 
 
 identity_transform = ComposeTransform([])

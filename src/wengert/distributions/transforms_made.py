@@ -29,18 +29,14 @@ class IndependentTransform(Transform):
     tensor(3.)
     """
 
+    settings = ("base_transform", "reinterpreted_batch_ndims")
+
     def __init__(
         self, base_transform: Transform, reinterpreted_batch_ndims: int, cache_size: int = 0
     ) -> None:
         super().__init__(cache_size=cache_size)
         self.base_transform = base_transform.with_cache(cache_size)
         self.reinterpreted_batch_ndims = reinterpreted_batch_ndims
-
-    def with_cache(self, cache_size: int = 1) -> Any:
-        """Return the transform with this cache size."""
-        if self._cache_size == cache_size:
-            return self
-        return IndependentTransform(self.base_transform, self.reinterpreted_batch_ndims, cache_size)
 
     @constraints.dependent_property(is_discrete=False)
     def domain(self) -> Any:
@@ -63,14 +59,10 @@ class IndependentTransform(Transform):
         return self.base_transform.sign
 
     def _call(self, x: Tensor) -> Tensor:
-        if x.dim() < self.domain.event_dim:
-            raise ValueError("Too few dimensions on input")
-        return self.base_transform(x)
+        return self.base_transform(_with_events(x, self.domain.event_dim))
 
     def _inverse(self, y: Tensor) -> Tensor:
-        if y.dim() < self.codomain.event_dim:
-            raise ValueError("Too few dimensions on input")
-        return self.base_transform.inv(y)
+        return self.base_transform.inv(_with_events(y, self.codomain.event_dim))
 
     def log_abs_det_jacobian(self, x: Any, y: Any) -> Any:
         """The base's, summed over the reinterpreted dims."""
@@ -89,6 +81,12 @@ class IndependentTransform(Transform):
         return self.base_transform.inverse_shape(shape)
 
 
+def _with_events(x: Tensor, event_dim: int) -> Tensor:
+    if x.dim() < event_dim:
+        raise ValueError("Too few dimensions on input")
+    return x
+
+
 class ReshapeTransform(Transform):
     """Events of one shape to events of another with as many elements (else ValueError).
 
@@ -99,6 +97,7 @@ class ReshapeTransform(Transform):
     """
 
     bijective = True
+    settings = ("in_shape", "out_shape")
 
     def __init__(
         self, in_shape: Sequence[int], out_shape: Sequence[int], cache_size: int = 0
@@ -117,12 +116,6 @@ class ReshapeTransform(Transform):
     def codomain(self) -> Any:
         """All tensors of out_shape."""
         return constraints.independent(constraints.real, len(self.out_shape))
-
-    def with_cache(self, cache_size: int = 1) -> Any:
-        """Return the transform with this cache size."""
-        if self._cache_size == cache_size:
-            return self
-        return ReshapeTransform(self.in_shape, self.out_shape, cache_size=cache_size)
 
     def _call(self, x: Tensor) -> Tensor:
         return x.reshape((*x.shape[: x.dim() - len(self.in_shape)], *self.out_shape))
@@ -163,13 +156,28 @@ class _Parts(Transform):
             raise AssertionError("tseq has to hold transforms only")
         if cache_size:
             tseq = [t.with_cache(cache_size) for t in tseq]
-        Transform.__init__(self, cache_size=cache_size)
+        Transform.__init__(self, cache_size)
         self.transforms, self.dim = list(tseq), dim
 
     @property
     def bijective(self) -> bool:  # type: ignore[override]
         """Whether all of them are."""
         return all(t.bijective for t in self.transforms)
+
+    def _slices(self, x: Tensor) -> Sequence[Tensor]:
+        """Return the slice of each transform; AssertionError unless they are the whole."""
+        raise NotImplementedError
+
+    def _join(self, made: list[Tensor]) -> Tensor:
+        raise NotImplementedError
+
+    def _call(self, x: Tensor) -> Tensor:
+        pairs = zip(self.transforms, self._slices(x), strict=True)
+        return self._join([t(part) for t, part in pairs])
+
+    def _inverse(self, y: Tensor) -> Tensor:
+        pairs = zip(self.transforms, self._slices(y), strict=True)
+        return self._join([t.inv(part) for t, part in pairs])
 
 
 class CatTransform(_Parts):
@@ -181,6 +189,8 @@ class CatTransform(_Parts):
     >>> t(torch.zeros(3))
     tensor([1., 0., 0.])
     """
+
+    settings = ("transforms", "dim", "lengths")
 
     def __init__(
         self, tseq: Sequence[Transform], dim: int = 0, lengths: Sequence[int] | None = None,
@@ -201,23 +211,12 @@ class CatTransform(_Parts):
         """The length of all slices."""
         return sum(self.lengths)
 
-    def with_cache(self, cache_size: int = 1) -> Any:
-        """Return the transform with this cache size."""
-        if self._cache_size == cache_size:
-            return self
-        return CatTransform(self.transforms, self.dim, self.lengths, cache_size)
-
     def _slices(self, x: Tensor) -> Any:
         if not -x.dim() <= self.dim < x.dim() or x.shape[self.dim] != self.length:
             raise AssertionError(f"dim {self.dim} must have {self.length} elements")
         return x.split(self.lengths, self.dim)
 
-    def _call(self, x: Tensor) -> Tensor:
-        made = [t(part) for t, part in zip(self.transforms, self._slices(x), strict=True)]
-        return torch.cat(made, dim=self.dim)
-
-    def _inverse(self, y: Tensor) -> Tensor:
-        made = [t.inv(part) for t, part in zip(self.transforms, self._slices(y), strict=True)]
+    def _join(self, made: list[Tensor]) -> Tensor:
         return torch.cat(made, dim=self.dim)
 
     def log_abs_det_jacobian(self, x: Any, y: Any) -> Any:
@@ -257,34 +256,23 @@ class StackTransform(_Parts):
     tensor([1., 0.])
     """
 
+    settings = ("transforms", "dim")
+
     def __init__(self, tseq: Sequence[Transform], dim: int = 0, cache_size: int = 0) -> None:
         self._keep(tseq, dim, cache_size)
-
-    def with_cache(self, cache_size: int = 1) -> Any:
-        """Return the transform with this cache size."""
-        return (
-            self
-            if self._cache_size == cache_size
-            else StackTransform(self.transforms, self.dim, cache_size)
-        )
 
     def _slices(self, x: Tensor) -> list[Tensor]:
         if not -x.dim() <= self.dim < x.dim() or x.shape[self.dim] != len(self.transforms):
             raise AssertionError(f"dim {self.dim} must have {len(self.transforms)} elements")
         return [x.select(self.dim, i) for i in range(len(self.transforms))]
 
-    def _call(self, x: Tensor) -> Tensor:
-        made = [t(part) for t, part in zip(self.transforms, self._slices(x), strict=True)]
-        return torch.stack(made, dim=self.dim)
-
-    def _inverse(self, y: Tensor) -> Tensor:
-        made = [t.inv(part) for t, part in zip(self.transforms, self._slices(y), strict=True)]
+    def _join(self, made: list[Tensor]) -> Tensor:
         return torch.stack(made, dim=self.dim)
 
     def log_abs_det_jacobian(self, x: Any, y: Any) -> Any:
         """Theirs, stacked."""
         parts = zip(self.transforms, self._slices(x), self._slices(y), strict=True)
-        return torch.stack([t.log_abs_det_jacobian(a, b) for t, a, b in parts], dim=self.dim)
+        return self._join([t.log_abs_det_jacobian(a, b) for t, a, b in parts])
 
     @constraints.dependent_property
     def domain(self) -> Any:
@@ -310,9 +298,11 @@ class CumulativeDistributionTransform(Transform):
     codomain = constraints.unit_interval
     sign = 1
 
+    settings = ("distribution",)
+
     def __init__(self, distribution: Any, cache_size: int = 0) -> None:
-        super().__init__(cache_size=cache_size)
         self.distribution = distribution
+        super().__init__(cache_size)
 
     @property
     def domain(self) -> Any:
@@ -328,9 +318,3 @@ class CumulativeDistributionTransform(Transform):
     def log_abs_det_jacobian(self, x: Any, y: Any) -> Any:
         """log_prob(x)."""
         return self.distribution.log_prob(x)
-
-    def with_cache(self, cache_size: int = 1) -> Any:
-        """Return the transform with this cache size."""
-        if self._cache_size == cache_size:
-            return self
-        return CumulativeDistributionTransform(self.distribution, cache_size=cache_size)

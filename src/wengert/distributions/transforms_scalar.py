@@ -64,13 +64,11 @@ class PowerTransform(Transform):
     codomain = constraints.positive
     bijective = True
 
-    def __init__(self, exponent: Any, cache_size: int = 0) -> None:
-        super().__init__(cache_size=cache_size)
-        self.exponent = torch.as_tensor(exponent)
+    settings = ("exponent",)
 
-    def with_cache(self, cache_size: int = 1) -> Any:
-        """Return the transform with this cache size."""
-        return self if self._cache_size == cache_size else PowerTransform(self.exponent, cache_size)
+    def __init__(self, exponent: Any, cache_size: int = 0) -> None:
+        self.exponent = torch.as_tensor(exponent)
+        super().__init__(cache_size)
 
     @property
     def sign(self) -> Any:
@@ -205,8 +203,10 @@ class AffineTransform(Transform):
 
     bijective = True
 
+    settings = ("loc", "scale", "event_dim")
+
     def __init__(self, loc: Any, scale: Any, event_dim: int = 0, cache_size: int = 0) -> None:
-        super().__init__(cache_size=cache_size)
+        super().__init__(cache_size)
         self.loc, self.scale, self._event_dim = loc, scale, event_dim
 
     @property
@@ -221,12 +221,6 @@ class AffineTransform(Transform):
         return constraints.independent(constraints.real, n) if n else constraints.real
 
     codomain = domain
-
-    def with_cache(self, cache_size: int = 1) -> Any:
-        """Return the transform with this cache size."""
-        if self._cache_size == cache_size:
-            return self
-        return AffineTransform(self.loc, self.scale, self.event_dim, cache_size=cache_size)
 
     def __eq__(self, other: object) -> bool:
         return (

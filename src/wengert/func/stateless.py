@@ -195,6 +195,11 @@ def replace_all_batch_norm_modules_(root: Any) -> Any:
     """Make every batch norm below `root` forget its running statistics, in place; return `root`.
 
     Under vmap each example would have to update them differently.
+
+    >>> import wengert as torch
+    >>> norm = torch.func.replace_all_batch_norm_modules_(torch.nn.BatchNorm1d(3))
+    >>> norm.running_mean is None
+    True
     """
     for m in root.modules():
         if any(c.__name__ == "_BatchNorm" for c in type(m).__mro__):  # nn lies above this layer

@@ -22,13 +22,13 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from . import depthwise
 from .layouts import follow
 from .numeric import HALF, SINGLE, Array
 
 Ints = tuple[int, ...]
 
 _COLUMNS = 1 << 20  # elements of a block of columns: a few MB
-_TAPS = 1 << 16  # elements of a block of the depthwise form: two of these stay in the cache
 _WIDE = 64  # places from which on a product for every sample is as good as one for all
 
 
@@ -66,17 +66,16 @@ class _Plan:
         self.channels, self.outputs = channels, outputs
         self.taps = math.prod(kernel)
         self.places = math.prod(out)
-        self.depthwise = groups == channels > 1
         # samples innermost: where runs along the last dim are short, and turning costs little
         run = out[-1] if out else 1
         few = n * outputs * self.places < 1 << 18
         self.last = n >= 4 and (run <= 16 or (run < 32 and few))
-        one = outputs * self.places if self.depthwise else channels * self.taps * self.places
-        step = max(1, (_TAPS if self.depthwise else _COLUMNS) // max(one, 1))
+        one = channels * self.taps * self.places
+        step = max(1, _COLUMNS // max(one, 1))
         self.blocks = [slice(i, min(i + step, n)) for i in range(0, n, step)]
         # a large sample is cut along its first dim of space
         self.bands = [slice(None)]
-        if one > 2 * _COLUMNS and not self.depthwise:
+        if one > 2 * _COLUMNS:
             step = max(1, _COLUMNS // (one // out[0]))
             self.bands = [slice(i, i + step) for i in range(0, out[0], step)]
 
@@ -189,36 +188,22 @@ def convolve(
         if z is not None:
             r += _channel(z, r)
         return r
-    result = np.empty((n, o, *out), x.dtype)
-    few = _channels_at_once(n, groups, x.shape[1], o, out)
-    if few:
-        each = o // groups
-        for c in range(0, groups, few):
-            a, b = slice(c, c + few), slice(c * each, (c + few) * each)
-            part = None if z is None else z[b]
-            result[:, b] = convolve(
-                x[:, a], y[b], part, stride, padding, dilation, min(few, groups - c)
-            )
-        return result
-    plan = _plan(x, kernel, o, out, stride, padding, dilation, groups)
     w = y.reshape(groups, o // groups, -1)
+    if groups == x.shape[1] > 1:
+        r = depthwise.convolve(x, w, kernel, out, stride, padding, dilation)
+        if z is not None:
+            r += _channel(z, r)
+        return r
+    result = np.empty((n, o, *out), x.dtype)
+    plan = _plan(x, kernel, o, out, stride, padding, dilation, groups)
     for cut in plan.blocks:
         windows, target = plan.windows(plan.arranged(x[cut])), result[cut]
         for band in plan.bands:
-            if plan.depthwise:
-                r = _depthwise(plan, windows, w)
-            else:
-                r = _times(w, plan.columns(plan.band(windows, band))).reshape(o, -1)
+            r = _times(w, plan.columns(plan.band(windows, band))).reshape(o, -1)
             if z is not None:
                 r += z[:, None]
             target[:, :, band] = plan.unrow(r, len(target))
     return result
-
-
-def _channels_at_once(n: int, groups: int, channels: int, outputs: int, out: Ints) -> int:
-    """How many channels of a depthwise convolution to treat together; 0 for all."""
-    few = max(2, _TAPS // max(n * outputs // groups * math.prod(out), 1))
-    return few if groups == channels > few else 0
 
 
 def _channel(z: Array, like: Array) -> Array:
@@ -240,21 +225,14 @@ def transposed(
         result = np.matmul(y.reshape(o, channels).T, u.reshape(n, o, -1)).reshape(
             n, channels, *size
         )
+    elif groups == channels > 1:
+        w = y.reshape(groups, o // groups, -1)
+        result = depthwise.transposed(u, w, size, kernel, stride, padding, dilation)
     else:
         mirror = _mirrored(out, size, kernel, stride, padding, dilation, o, channels, groups)
         if mirror is not None:
             return convolve(u, _flipped(y, groups), z, stride, mirror, dilation, groups)
         result = np.empty((n, channels, *size), u.dtype)
-        few = _channels_at_once(n, groups, channels, o, out)
-        if few:
-            each = o // groups
-            for c in range(0, groups, few):
-                a, b = slice(c, c + few), slice(c * each, (c + few) * each)
-                part = None if z is None else z[a]
-                result[:, a] = transposed(
-                    u[:, b], y[b], part, size, stride, padding, dilation, min(few, groups - c)
-                )
-            return result
         plan = _Plan(n, channels, o, kernel, out, stride, padding, dilation, groups)
         w = y.reshape(groups, o // groups, -1).swapaxes(1, 2)
         for cut in plan.blocks:
@@ -270,7 +248,7 @@ def _mirrored(
 ) -> Ints | None:  # fmt: skip
     """The padding with which a convolution with flipped weights is the adjoint; None if it isn't
     one, or if its columns (of the results' channels) are more work than spreading."""
-    if any(s != 1 for s in stride) or outputs > channels or groups == channels > 1:
+    if any(s != 1 for s in stride) or outputs > channels:
         return None
     mirror = tuple([d * (k - 1) - p for d, k, p in zip(dilation, kernel, padding, strict=True)])
     if any(p < 0 for p in mirror) or out_sizes(out, kernel, stride, mirror, dilation) != size:
@@ -291,19 +269,12 @@ def _spread(plan: _Plan, w: Array, u: Array, result: Array) -> None:
     n, size = u.shape[0], result.shape[2:]
     wide = plan.empty_input(n, size, u.dtype)
     windows = plan.windows(wide)
-    if plan.depthwise:
-        rest = windows.shape[1 + len(plan.kernel) :]
-        r = plan.rows(u).reshape(plan.channels, -1, *rest)
-        for at, tap in zip(product(*map(range, plan.kernel)), range(plan.taps), strict=True):
-            part = r * w[:, tap].reshape(plan.channels, -1, *[1] * len(rest))
-            windows[(slice(None), *at)] += part[:, 0] if part.shape[1] == 1 else part.sum(1)
-    else:
-        for band in plan.bands:
-            r = plan.rows(u[:, :, band])
-            part = plan.band(windows, band)
-            columns = _times(w, r.reshape(plan.groups, -1, r.shape[-1])).reshape(part.shape)
-            for at in product(*map(range, plan.kernel)):
-                part[(slice(None), *at)] += columns[(slice(None), *at)]
+    for band in plan.bands:
+        r = plan.rows(u[:, :, band])
+        part = plan.band(windows, band)
+        columns = _times(w, r.reshape(plan.groups, -1, r.shape[-1])).reshape(part.shape)
+        for at in product(*map(range, plan.kernel)):
+            part[(slice(None), *at)] += columns[(slice(None), *at)]
     inner = plan.inner(wide, size)
     last = inner.ndim - 1
     result[...] = inner.transpose(
@@ -321,54 +292,15 @@ def weights(
     shape = (o, channels // groups, *kernel)
     if not x.size or not u.size:
         return np.zeros(shape, x.dtype)
-    few = _channels_at_once(n, groups, channels, o, out)
-    if few:
-        each = o // groups
-        parts = [
-            weights(x[:, c : c + few], u[:, c * each : (c + few) * each], kernel, stride, padding,
-                    dilation, min(few, groups - c))
-            for c in range(0, groups, few)
-        ]  # fmt: skip
-        return np.concatenate(parts)
+    if groups == channels > 1:
+        return depthwise.weights(x, u, kernel, stride, padding, dilation).reshape(shape)
     plan = _plan(x, kernel, o, out, stride, padding, dilation, groups)
     total: Any = None
     for cut in plan.blocks:
         windows = plan.windows(plan.arranged(x[cut]))
         for band in plan.bands:
             r = plan.rows(u[cut][:, :, band])
-            if plan.depthwise:
-                part = _depthwise_weights(plan, windows, r)
-            else:
-                columns = plan.columns(plan.band(windows, band))
-                part = _times(r.reshape(groups, o // groups, -1), columns.swapaxes(1, 2))
+            columns = plan.columns(plan.band(windows, band))
+            part = _times(r.reshape(groups, o // groups, -1), columns.swapaxes(1, 2))
             total = part if total is None else np.add(total, part, total)
     return total.reshape(shape)
-
-
-# ---------------------------------------------------------------- a channel for itself
-def _depthwise(plan: _Plan, windows: Array, w: Array) -> Array:
-    """The result of a block, one tap at a time, as rows (O, N * places)."""
-    rest = windows.shape[1 + len(plan.kernel) :]
-    each = w.shape[1]
-    total = np.empty((plan.channels, each, *rest), windows.dtype)
-    part = np.empty_like(total) if plan.taps > 1 else total
-    for tap, at in enumerate(product(*map(range, plan.kernel))):
-        factor = w[:, :, tap].reshape(plan.channels, each, *[1] * len(rest))
-        values = windows[(slice(None), *at)][:, None]
-        if tap:
-            total += np.multiply(values, factor, part)
-        else:
-            np.multiply(values, factor, total)
-    return total.reshape(plan.outputs, -1)
-
-
-def _depthwise_weights(plan: _Plan, windows: Array, r: Array) -> Array:
-    rest = windows.shape[1 + len(plan.kernel) :]
-    r = r.reshape(plan.channels, -1, *rest)
-    total = np.empty((*r.shape[:2], plan.taps), windows.dtype)
-    part = np.empty_like(r)
-    flat = part.reshape(*r.shape[:2], -1)
-    for tap, at in enumerate(product(*map(range, plan.kernel))):
-        np.multiply(windows[(slice(None), *at)][:, None], r, part)
-        np.add.reduce(flat, 2, out=total[:, :, tap])
-    return total

@@ -169,7 +169,7 @@ def _picking(x_shape: tuple, y: Array, ignore_index: int) -> tuple[Any, Array | 
     return (grid[0], y, *grid[1:]), valid
 
 
-def _weights(key: tuple, z: Array | None, valid: Array | None, shape: tuple, d: Any) -> Any:
+def _weights(key: tuple, z: Array | None, valid: Array | None, d: Any) -> Any:
     """The weight of every sample, or None where all count alike."""
     y = key[1] if len(key) > 1 else key[0]
     w = None if z is None else z.astype(d, copy=False)[y]
@@ -182,7 +182,7 @@ def nll(x: Array, y: Array, z: Array | None, ignore_index: int, reduction: str, 
     """Minus the input at the true class of every sample, weighted by class."""
     key, valid = _picking(x.shape, y, ignore_index)
     picked = x[key]
-    w = _weights(key, z, valid, y.shape, x.dtype)
+    w = _weights(key, z, valid, x.dtype)
     if w is not None:
         # an ignored sample counts 0 even if its input is inf or nan
         picked = picked * w if valid is None else keep(np.asarray(picked * w), valid)
@@ -200,7 +200,7 @@ def nll_backward(
 ) -> Array:
     """The transpose of `nll`."""
     key, valid = _picking(shape, y, ignore_index)
-    w = _weights(key, z, valid, y.shape, g.dtype)
+    w = _weights(key, z, valid, g.dtype)
     out = np.zeros(shape, g.dtype)
     share = np.negative(g).reshape(np.shape(key[1]) if reduction == "none" and len(key) > 1 else ())
     if reduction == "mean":

@@ -202,9 +202,7 @@ _addbmm = _added(
 )  # fmt: skip
 
 
-def _checked_add(
-    name: str, x: Tensor, y: Tensor, z: Tensor, beta: Any, alpha: Any, shape: tuple
-) -> tuple:
+def _checked_add(x: Tensor, y: Tensor, z: Tensor, beta: Any, alpha: Any, shape: tuple) -> tuple:
     """Check dtypes and that x expands to the product's shape; return beta and alpha."""
     for t in (y, z):
         if t._spec.dtype is not x._spec.dtype:
@@ -236,7 +234,7 @@ def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: An
     a, b = mat1.shape, mat2.shape
     if a[1] != b[0]:
         raise RuntimeError(mm_._shapes(a, b))
-    beta, alpha = _checked_add("addmm", input, mat1, mat2, beta, alpha, (a[0], b[1]))
+    beta, alpha = _checked_add(input, mat1, mat2, beta, alpha, (a[0], b[1]))
     return _addmm(input, mat1, mat2, beta, alpha)
 
 
@@ -255,7 +253,7 @@ def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Any = 1, alpha: Any 
         raise RuntimeError(f"vector + matrix @ vector expected, got {i}, {m}, {v}")
     if mat.shape[1] != vec.shape[0]:
         mm_._mat_vec(mat, vec, input.numel())
-    beta, alpha = _checked_add("addmv", input, mat, vec, beta, alpha, (mat.shape[0],))
+    beta, alpha = _checked_add(input, mat, vec, beta, alpha, (mat.shape[0],))
     return _addmv(input, mat, vec, beta, alpha)
 
 
@@ -274,7 +272,7 @@ def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any
         if t._spec.ndim != 1:
             raise RuntimeError(f"addr: Expected 1-D argument {label}, but got {t._spec.ndim}-D")
     shape = (vec1.shape[0], vec2.shape[0])
-    beta, alpha = _checked_add("addr", input, vec1, vec2, beta, alpha, shape)
+    beta, alpha = _checked_add(input, vec1, vec2, beta, alpha, shape)
     return _addr(input, vec1, vec2, beta, alpha)
 
 
@@ -308,7 +306,7 @@ def addbmm(
     """
     _, n, m = _stacks("addbmm", batch1, batch2)
     checked(input, "addbmm")
-    beta, alpha = _checked_add("addbmm", input, batch1, batch2, beta, alpha, (n, m))
+    beta, alpha = _checked_add(input, batch1, batch2, beta, alpha, (n, m))
     return _addbmm(input, batch1, batch2, beta, alpha)
 
 
@@ -324,5 +322,5 @@ def baddbmm(
     """
     shape = _stacks("baddbmm", batch1, batch2)
     checked(input, "baddbmm")
-    beta, alpha = _checked_add("baddbmm", input, batch1, batch2, beta, alpha, shape)
+    beta, alpha = _checked_add(input, batch1, batch2, beta, alpha, shape)
     return _baddbmm(input, batch1, batch2, beta, alpha)

@@ -73,11 +73,11 @@ def sub_(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
     >>> torch.sub(torch.tensor([1., 2.]), torch.tensor([1., 1.]))
     tensor([0., 1.])
     """
-    _no_bools("sub", input, other)
+    _no_bools(input, other)
     return sub(input, _scaled(other, alpha))
 
 
-def _no_bools(name: str, *args: Any) -> None:
+def _no_bools(*args: Any) -> None:
     for a in args:
         if isinstance(a, bool) or (isinstance(a, Tensor) and a._spec.dtype.category == 0):
             raise RuntimeError(
@@ -88,7 +88,7 @@ def _no_bools(name: str, *args: Any) -> None:
 
 def _sub(x: Any, y: Any) -> Tensor:
     if x._spec.dtype.category == 0 or y is True or y is False:
-        _no_bools("sub", x, y)
+        _no_bools(x, y)
     return sub(x, y)
 
 

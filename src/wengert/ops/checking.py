@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import index
 from typing import Any
 
 from ..core.tensor import Tensor
@@ -29,3 +30,16 @@ def check_float(x: Any, caller: str, kernel: str | None = None) -> None:
             f"floating-point tensors, here it got {d} of shape {list(x.shape)}"
         )
 
+
+def check_ints(value: Any, caller: str, name: str, position: int = 0) -> tuple[int, ...]:
+    """Return one whole number or several as a tuple; TypeError for anything else."""
+    try:
+        if isinstance(value, (tuple, list)):
+            return tuple([index(v) for v in value])
+        return (index(value),)
+    except TypeError:
+        where = f" (position {position})" if position else ""
+        raise TypeError(
+            f"{caller}(): argument '{name}'{where} must be tuple of ints, not "
+            f"{type(value).__name__}"
+        ) from None

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from operator import index
 from typing import Any
 
 from ..core.op import TENSORS as T
 from ..core.registry import public
 from ..core.tensor import Tensor
-from .checking import check_tensor
+from .checking import check_ints, check_tensor
 from .convolution import convolution as row
 from .convolution import transposed as transposed_row
 
@@ -19,16 +18,7 @@ Sizes = Any  # an int, or one for every dim
 # ---------------------------------------------------------------- arguments
 def _ints(value: Any, dims: int, name: str, caller: str, least: int) -> tuple[int, ...]:
     """One int for every dim of space."""
-    if isinstance(value, str):
-        raise TypeError(f"{caller}(): argument '{name}' must be tuple of ints, not str")
-    try:
-        sizes = (
-            (index(value),) if not isinstance(value, (tuple, list)) else tuple(map(index, value))
-        )
-    except TypeError:
-        raise TypeError(
-            f"{caller}(): argument '{name}' must be tuple of ints, not {type(value).__name__}"
-        ) from None
+    sizes = check_ints(value, caller, name)
     if len(sizes) == 1:
         sizes *= dims
     if len(sizes) != dims:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from operator import index
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from ..core.define import primitive
 from ..core.registry import public
 from ..core.tensor import Tensor
 from ..kernels.pool import Windows
-from .checking import check_tensor
+from .checking import check_ints, check_tensor
 
 Sizes = Any  # an int, or one for every dim
 
@@ -64,22 +63,12 @@ col2im = primitive(
 
 # ---------------------------------------------------------------- public
 def _pair(value: Any, caller: str, name: str, position: int) -> tuple[int, int]:
-    try:
-        sizes = (
-            tuple([index(v) for v in value])
-            if isinstance(value, (tuple, list))
-            else (index(value),)
-        )
-    except TypeError:
-        raise TypeError(
-            f"{caller}(): argument '{name}' (position {position}) must be tuple of ints, not "
-            f"{type(value).__name__}"
-        ) from None
+    sizes = check_ints(value, caller, name, position)
     if len(sizes) == 1:
         sizes *= 2
     if len(sizes) != 2:
         raise RuntimeError(f"It is expected {name} equals to 2, but got size {len(sizes)}")
-    return sizes
+    return sizes[0], sizes[1]
 
 
 def _check(kernel: tuple, dilation: tuple, padding: tuple, stride: tuple) -> None:

@@ -205,7 +205,15 @@ def linalg_lu(A: Tensor, *, pivot: bool = True) -> Any:
 
 @public("torch", "Tensor")
 def lu(A: Tensor, pivot: bool = True, get_infos: bool = False, out: Any = None) -> Any:
-    """Return (LU, pivots), and infos if asked for; warns: `linalg.lu_factor` is its new name."""
+    """Return (LU, pivots), and infos if asked for; warns: `linalg.lu_factor` is its new name.
+
+    >>> import wengert as torch
+    >>> import warnings
+    >>> with warnings.catch_warnings(action="ignore"):
+    ...     LU, pivots = torch.lu(torch.tensor([[2.0, 1.0], [4.0, 3.0]]))
+    >>> pivots
+    tensor([2, 2], dtype=torch.int32)
+    """
     warnings.warn(
         "torch.lu is deprecated in favor of torch.linalg.lu_factor / torch.linalg.lu_factor_ex and "
         "will be removed in a future PyTorch release.",

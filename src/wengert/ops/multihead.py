@@ -168,6 +168,14 @@ def multi_head_attention_forward(
 
     query (L, N, E), key and value (S, N, ...), or without N. Masks are True where attention is NOT
     allowed, or added. Vaswani et al., "Attention Is All You Need", 2017, section 3.2.2.
+
+    >>> import wengert as torch
+    >>> x, w = torch.randn(5, 2, 4), torch.randn(12, 4)
+    >>> out, weights = torch.nn.functional.multi_head_attention_forward(
+    ...     x, x, x, 4, 2, w, None, None, None, False, 0.0, torch.eye(4), None
+    ... )
+    >>> out.shape, weights.shape
+    (torch.Size([5, 2, 4]), torch.Size([2, 5, 5]))
     """
     batched = _check_ranks(query, key, value, key_padding_mask, attn_mask, num_heads)
     if is_causal and attn_mask is None:

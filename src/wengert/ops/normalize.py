@@ -12,7 +12,7 @@ import numpy as np
 
 from ..core.batching import composed
 from ..core.define import primitive, utility
-from ..core.inplace import before_write, bump
+from ..core.inplace import before_write, bump, caller
 from ..core.op import TENSORS
 from ..core.registry import public
 from ..core.tensor import Tensor, wrap
@@ -243,9 +243,16 @@ def layer_norm(
     >>> torch.nn.functional.layer_norm(torch.tensor([[1., 3.]]), (2,))
     tensor([[-1.0000,  1.0000]])
     """
-    check_tensor(input, "layer_norm")
+    return layer_norm_parts(input, normalized_shape, weight, bias, eps, "layer_norm")[0]
+
+
+def layer_norm_parts(
+    input: Tensor, normalized_shape: Any, weight: Any, bias: Any, eps: float, caller: str
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The result of layer norm, and the mean and the variance over the last dims."""
+    check_tensor(input, caller)
     x = input._spec
-    shape = _shape_of(normalized_shape, "layer_norm")
+    shape = _shape_of(normalized_shape, caller)
     k_dims = len(shape)
     if x.shape[-k_dims:] != shape:
         raise RuntimeError(
@@ -254,10 +261,10 @@ def layer_norm(
         )
     _check_parameter(weight, "weight", shape, x)
     _check_parameter(bias, "bias", shape, x)
-    check_float(input, "layer_norm", "LayerNormKernelImpl")
+    check_float(input, caller, "LayerNormKernelImpl")
     lead = x.ndim - k_dims
     axes = tuple(range(lead, x.ndim))
-    return layer_row(input, weight, bias, None, axes, (1,) * lead + shape, eps)[0]
+    return layer_row(input, weight, bias, None, axes, (1,) * lead + shape, eps)
 
 
 @public("torch", name="layer_norm")
@@ -326,6 +333,15 @@ def group_norm(
         )
     samples, channels, *space = x.shape
     _more_than_one(samples * (channels // num_groups) * math.prod(space), list(x.shape))
+    return group_norm_parts(input, num_groups, weight, bias, eps)[0]
+
+
+def group_norm_parts(
+    input: Tensor, num_groups: int, weight: Any, bias: Any, eps: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The result of group norm, and the mean and the variance of every group."""
+    x = input._spec
+    samples, channels, *space = x.shape
     if channels % num_groups:
         raise RuntimeError(
             "Expected number of channels in input to be divisible by num_groups, but got input of "
@@ -343,7 +359,7 @@ def group_norm(
     check_float(input, "group_norm", "GroupNormKernelImpl")
     each = channels // num_groups
     shape = (samples, num_groups, each, math.prod(space))
-    return group_row(input, weight, bias, shape, (2, 3), (1, num_groups, each, 1), eps)[0]
+    return group_row(input, weight, bias, shape, (2, 3), (1, num_groups, each, 1), eps)
 
 
 @public("torch", name="group_norm")
@@ -374,7 +390,18 @@ def _batch_norm(
     input: Tensor, mean: Any, var: Any, weight: Any, bias: Any, training: bool, momentum: float,
     eps: float, repeat: int = 1,
 ) -> Tensor:  # fmt: skip
-    """Normalise channels (dim 1). Running statistics of `repeat` samples' channels are averaged."""
+    """`batch_norm_parts`, the result alone."""
+    return batch_norm_parts(input, mean, var, weight, bias, training, momentum, eps, repeat)[0]
+
+
+def batch_norm_parts(
+    input: Tensor, mean: Any, var: Any, weight: Any, bias: Any, training: bool, momentum: float,
+    eps: float, repeat: int = 1,
+) -> tuple[Tensor, Any, Any]:  # fmt: skip
+    """Normalise channels (dim 1). Running statistics of `repeat` samples' channels are averaged.
+
+    Also returns the mean and variance of the batch; None in evaluation.
+    """
     x = input._spec
     channels = x.shape[1] if x.ndim > 1 else 0
     names = {"running_mean": mean, "running_var": var, "weight": weight, "bias": bias}
@@ -393,18 +420,32 @@ def _batch_norm(
     if not training:
         # copies: a later batch in training may write to the running ones before backward
         given = [wrap(t._array.copy()) if t._spec.plain else t for t in (mean_of, var_of)]
-        return rescale_row(input, weight, bias, *given, affine, eps)
+        return rescale_row(input, weight, bias, *given, affine, eps), None, None
     axes = (0, *range(2, x.ndim))
     out, m, v = batch_row(input, weight, bias, None, axes, affine, eps)
     n = x.numel // max(channels, 1)
-    if mean is not None and n:
-        _update(mean, m, momentum, repeat, 1.0)
-    if var is not None and n:
-        _update(var, v, momentum, repeat, n / (n - 1) if n > 1 else math.nan)
-    return out
+    if n and not (mean is None and var is None):
+        where = caller()
+        if mean is not None:
+            _update(mean, m, momentum, repeat, 1.0, where)
+        if var is not None:
+            _update(var, v, momentum, repeat, n / (n - 1) if n > 1 else math.nan, where)
+    return out, m, v
 
 
-def _update(running: Tensor, value: Tensor, momentum: float, repeat: int, factor: float) -> None:
+def count_batch(counter: Tensor) -> None:
+    """Add one to a counter of batches, without recording it."""
+    if not counter._spec.plain:
+        counter.add_(1)
+        return
+    before_write(counter._array)
+    np.add(counter._array, 1, counter._array)
+    bump(counter)
+
+
+def _update(
+    running: Tensor, value: Tensor, momentum: float, repeat: int, factor: float, where: Any
+) -> None:
     """Move a running statistic towards that of this batch, without recording it."""
     if not (running._spec.plain and value._spec.plain):
         new = T.sum(T.reshape(value.detach(), (repeat, -1)), (0,), False) / repeat
@@ -416,7 +457,7 @@ def _update(running: Tensor, value: Tensor, momentum: float, repeat: int, factor
         new = new.reshape(repeat, -1).mean(0, np.float64)
     before_write(running._array)
     k.update(running._array, new, momentum, factor)
-    bump(running)
+    bump(running, where)
 
 
 @public("F")

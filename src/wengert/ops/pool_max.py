@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from operator import index
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from ..core.op import TENSORS
 from ..core.registry import API, public
 from ..core.tensor import Tensor
 from ..kernels import pool as k
-from .checking import check_tensor
+from .checking import check_ints, check_tensor
 
 T: Any = TENSORS
 Sizes = Any  # an int, or one for every dim
@@ -87,16 +86,7 @@ _COUNTS = {1: "one int", 2: "two ints", 3: "three ints"}
 
 def pool_sizes(value: Any, dims: int, name: str, caller: str, position: int) -> tuple[int, ...]:
     """One int for every dim of space."""
-    try:
-        if isinstance(value, (tuple, list)):
-            sizes = tuple([index(v) for v in value])
-        else:
-            sizes = (index(value),)
-    except TypeError:
-        raise TypeError(
-            f"{caller}(): argument '{name}' (position {position}) must be tuple of ints, not "
-            f"{type(value).__name__}"
-        ) from None
+    sizes = check_ints(value, caller, name, position)
     if len(sizes) == 1:
         sizes *= dims
     if len(sizes) != dims:

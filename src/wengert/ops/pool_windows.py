@@ -107,7 +107,13 @@ def _adaptive_max_pool1d(input: Tensor, output_size: Any, return_indices: bool =
 def adaptive_max_pool1d_with_indices(
     input: Tensor, output_size: Any, return_indices: bool = False
 ) -> tuple[Tensor, Tensor]:
-    """Return what `adaptive_max_pool1d` does, and the places of the largest elements."""
+    """Return what `adaptive_max_pool1d` does, and the places of the largest elements.
+
+    >>> import wengert as torch
+    >>> F = torch.nn.functional
+    >>> F.adaptive_max_pool1d_with_indices(torch.tensor([[1.0, 5.0, 2.0]]), 1)
+    (tensor([[5.]]), tensor([[1]]))
+    """
     return _adaptive1(input, output_size, True)
 
 
@@ -126,7 +132,13 @@ def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = 
 def adaptive_max_pool2d_with_indices(
     input: Tensor, output_size: Any, return_indices: bool = False
 ) -> tuple[Tensor, Tensor]:
-    """Return what `adaptive_max_pool2d` does, and the flat places of the largest elements."""
+    """Return what `adaptive_max_pool2d` does, and the flat places of the largest elements.
+
+    >>> import wengert as torch
+    >>> F = torch.nn.functional
+    >>> F.adaptive_max_pool2d_with_indices(torch.arange(4.0).reshape(1, 2, 2), 1)
+    (tensor([[[3.]]]), tensor([[[3]]]))
+    """
     return _adaptive(2, input, output_size, True)
 
 
@@ -145,7 +157,13 @@ def adaptive_max_pool3d(input: Tensor, output_size: Any, return_indices: bool = 
 def adaptive_max_pool3d_with_indices(
     input: Tensor, output_size: Any, return_indices: bool = False
 ) -> tuple[Tensor, Tensor]:
-    """Return what `adaptive_max_pool3d` does, and the flat places of the largest elements."""
+    """Return what `adaptive_max_pool3d` does, and the flat places of the largest elements.
+
+    >>> import wengert as torch
+    >>> F = torch.nn.functional
+    >>> F.adaptive_max_pool3d_with_indices(torch.arange(8.0).reshape(1, 2, 2, 2), 1)
+    (tensor([[[[7.]]]]), tensor([[[[7]]]]))
+    """
     return _adaptive(3, input, output_size, True)
 
 
@@ -195,7 +213,13 @@ def fractional_max_pool2d_with_indices(
     input: Tensor, kernel_size: Sizes, output_size: Any = None, output_ratio: Any = None,
     return_indices: bool = False, _random_samples: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
-    """Return what `fractional_max_pool2d` does, and the flat places of the largest elements."""
+    """Return what `fractional_max_pool2d` does, and the flat places of the largest elements.
+
+    >>> import wengert as torch
+    >>> F = torch.nn.functional
+    >>> F.fractional_max_pool2d_with_indices(torch.arange(4.0).reshape(1, 2, 2), 2, output_size=1)
+    (tensor([[[3.]]]), tensor([[[3]]]))
+    """
     return _fractional(2, input, kernel_size, output_size, output_ratio, _random_samples)
 
 
@@ -222,7 +246,13 @@ def fractional_max_pool3d_with_indices(
     input: Tensor, kernel_size: Sizes, output_size: Any = None, output_ratio: Any = None,
     return_indices: bool = False, _random_samples: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
-    """Return what `fractional_max_pool3d` does, and the flat places of the largest elements."""
+    """Return what `fractional_max_pool3d` does, and the flat places of the largest elements.
+
+    >>> import wengert as torch
+    >>> F, x = torch.nn.functional, torch.arange(64.0).reshape(1, 4, 4, 4)
+    >>> [t.shape for t in F.fractional_max_pool3d_with_indices(x, 2, output_size=2)]
+    [torch.Size([1, 2, 2, 2]), torch.Size([1, 2, 2, 2])]
+    """
     return _fractional(3, input, kernel_size, output_size, output_ratio, _random_samples)
 
 

@@ -75,7 +75,12 @@ def typename(obj: Any, /) -> str:
 
 @public("Tensor")
 def storage_type(self: Tensor) -> type:
-    """Return the type of this tensor's storage."""
+    """Return the type of this tensor's storage.
+
+    >>> import wengert as torch
+    >>> torch.tensor([1.0]).storage_type().__name__
+    'Storage'
+    """
     return Storage
 
 

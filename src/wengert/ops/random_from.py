@@ -19,7 +19,12 @@ from ..kernels import dtypes
 from ..kernels.random import Generator
 from .checking import check_tensor
 from .draws import (
-    batched_draw, check_steered, dtype_of, for_each_example, new_drawn, standard,
+    batched_draw,
+    check_steered,
+    dtype_of,
+    for_each_example,
+    new_drawn,
+    standard,
 )  # fmt: skip
 from .generator import source
 from .options import check_options

@@ -178,6 +178,14 @@ def from_file(
     """Return a tensor over a file of raw numbers; if `shared`, writes go to the file, which may grow.
 
     RuntimeError if the file can't be opened or is too small (when not shared).
+
+    >>> import wengert as torch
+    >>> import os, tempfile
+    >>> path = os.path.join(tempfile.mkdtemp(), "numbers")
+    >>> torch.from_file(path, shared=True, size=2, dtype=torch.int64).fill_(7)
+    tensor([7, 7])
+    >>> torch.from_file(path, size=2, dtype=torch.int64)
+    tensor([7, 7])
     """
     check_options("from_file", layout, device, pin_memory)
     d = default_dtype(dtype, "from_file").np
@@ -246,25 +254,46 @@ def dim_order(self: Tensor, *, ambiguity_check: Any = False) -> tuple[int, ...]:
 
 @public("Tensor")
 def const_data_ptr(self: Tensor) -> int:
-    """Return the address of the first element, which the caller promises not to write to."""
+    """Return the address of the first element, which the caller promises not to write to.
+
+    >>> import wengert as torch
+    >>> t = torch.tensor([1.0])
+    >>> t.const_data_ptr() == t.data_ptr()
+    True
+    """
     return strides.address(self._array) if self._spec.numel else 0
 
 
 @public("Tensor")
 def dense_dim(self: Tensor) -> int:
-    """Return the number of dims: all of them are dense."""
+    """Return the number of dims: all of them are dense.
+
+    >>> import wengert as torch
+    >>> torch.ones(2, 3).dense_dim()
+    2
+    """
     return self._spec.ndim
 
 
 @public("Tensor")
 def sparse_dim(self: Tensor) -> int:
-    """Return 0: no dim is sparse."""
+    """Return 0: no dim is sparse.
+
+    >>> import wengert as torch
+    >>> torch.ones(2, 3).sparse_dim()
+    0
+    """
     return 0
 
 
 @public("Tensor")
 def to_dense(self: Tensor, dtype: Any = None, *, masked_grad: bool | None = None) -> Tensor:
-    """Return this tensor, which is dense already, cast if a dtype is given."""
+    """Return this tensor, which is dense already, cast if a dtype is given.
+
+    >>> import wengert as torch
+    >>> torch.tensor([1, 2]).to_dense(torch.float32)
+    tensor([1., 2.])
+    """
     return self if dtype is None else T.cast(self, dtypes.as_dtype(dtype, "to_dense"))
 
 
@@ -283,7 +312,12 @@ def dequantize(input: Tensor) -> Tensor:
 
 @public("Tensor")
 def module_load(self: Tensor, other: Tensor, assign: bool = False) -> Tensor:
-    """Return what loading `other` into this tensor of a module gives: its detached values."""
+    """Return what loading `other` into this tensor of a module gives: its detached values.
+
+    >>> import wengert as torch
+    >>> torch.zeros(2).module_load(torch.ones(2))
+    tensor([1., 1.])
+    """
     return other.detach() if assign else self.copy_(other).detach()
 
 

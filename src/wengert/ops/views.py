@@ -305,10 +305,6 @@ def reshape_any(x: Tensor, shape: tuple[Any, ...]) -> Tensor:
     return view1(_VIEW, x, (shape,))
 
 
-def _select_array(x: np.ndarray, dim: int, index: int) -> np.ndarray:
-    return x[at_dim(dim + x.ndim if dim < 0 else dim, index)]
-
-
 def _narrow_array(x: np.ndarray, dim: int, start: int, length: int) -> np.ndarray:
     return x[at_dim(dim + x.ndim if dim < 0 else dim, slice(start, start + length))]
 

@@ -25,5 +25,10 @@ def norm_except_dim(v: Tensor, pow: int = 2, dim: int = 0) -> Tensor:
 
 @public("torch", name="_weight_norm")
 def weight_norm(v: Tensor, g: Tensor, dim: int = 0) -> Tensor:
-    """Return v * g / |v|, with the norms over all dims but `dim`."""
+    """Return v * g / |v|, with the norms over all dims but `dim`.
+
+    >>> import wengert as torch
+    >>> torch._weight_norm(torch.tensor([[3.0, 4.0]]), torch.tensor([[10.0]]))
+    tensor([[6., 8.]])
+    """
     return v * (g / norm_except_dim(v, 2, dim))

@@ -8,6 +8,7 @@ once instead of k times, and needs no temporary of the parameter's size.
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -43,6 +44,12 @@ class Numbers:
             found = tuple([None if v is None else np.array(v, dtype) for v in self.values])
             self.made[dtype.char] = found
         return found
+
+
+@functools.lru_cache(maxsize=64)
+def numbers(*values: float | None) -> Numbers:
+    """Return the numbers of a step, which most steps share with the one before."""
+    return Numbers(*values)
 
 
 def run(update: Update, arrays: Sequence[Any], numbers: Numbers) -> None:

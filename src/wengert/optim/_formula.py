@@ -9,7 +9,7 @@ same text is recorded. `plus`, `minus` and `times` write into their first argume
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -25,6 +25,11 @@ from .optimizer import Optimizer, number, recorded, start_count
 class FormulaOptimizer(Optimizer):
     """The step around a formula: counts, maximisation, weight decay, complex numbers, memory."""
 
+    newer_settings: Mapping[str, Any] = {
+        **dict.fromkeys(("maximize", "differentiable", "capturable"), False),
+        "foreach": None,
+    }
+    counts: tuple[str, ...] = ("step",)
     slots: tuple[str, ...]  # the state entries that the formula takes and returns
     formula: Callable[..., tuple[Any, tuple[Any, ...]]]
 
@@ -38,16 +43,6 @@ class FormulaOptimizer(Optimizer):
     def _numbers(self, group: dict[str, Any], state: dict[str, Any], lr: Any, t: float) -> tuple:
         """The numbers of step `t` that the formula takes; `lr` is a float, or a tensor if recorded."""
         raise NotImplementedError
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        for group in self.param_groups:
-            group.setdefault("foreach", None)
-            for name in ("maximize", "differentiable", "capturable"):
-                group.setdefault(name, False)
-        for values in self.state.values():
-            if values and not isinstance(values["step"], Tensor):  # states of old versions
-                values["step"] = start_count(values["step"])
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Changes the parameters once; returns the loss of `closure` if there is one."""

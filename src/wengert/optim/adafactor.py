@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,9 @@ class Adafactor(Optimizer):
     >>> [tuple(optimizer.state[w][name].shape) for name in ("row_var", "col_var")]
     [(3, 1), (1, 4)]
     """
+
+    newer_settings: Mapping[str, Any] = {"foreach": None}
+    counts = ("step",)
 
     def __init__(
         self,
@@ -67,14 +70,6 @@ class Adafactor(Optimizer):
                 "maximize": maximize,
             },
         )
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        for group in self.param_groups:
-            group.setdefault("foreach", None)
-        for values in self.state.values():
-            if values and not isinstance(values["step"], Tensor):  # states of old versions
-                values["step"] = start_count(values["step"])
 
     def _state_of(self, p: Tensor) -> dict[str, Any]:
         state = self.state[p]

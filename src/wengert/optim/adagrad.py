@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,12 @@ class Adagrad(Optimizer):
     >>> w
     tensor([0.9000], requires_grad=True)
     """
+
+    newer_settings: Mapping[str, Any] = {
+        **dict.fromkeys(("maximize", "differentiable"), False),
+        **dict.fromkeys(("foreach", "fused")),
+    }
+    counts = ("step",)
 
     def __init__(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,13 @@ class Adam(Optimizer):
     >>> w
     tensor([0.9000], requires_grad=True)
     """
+
+    newer_settings: Mapping[str, Any] = {
+        **dict.fromkeys(("amsgrad", "maximize", "capturable", "differentiable"), False),
+        **dict.fromkeys(("foreach", "fused")),
+        "decoupled_weight_decay": False,
+    }
+    counts = ("step",)
 
     def __init__(
         self,
@@ -83,23 +90,6 @@ class Adam(Optimizer):
                 "decoupled_weight_decay": decoupled_weight_decay,
             },
         )
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        for group in self.param_groups:
-            for name in (
-                "amsgrad",
-                "maximize",
-                "capturable",
-                "differentiable",
-                "decoupled_weight_decay",
-            ):
-                group.setdefault(name, False)
-            for name in ("foreach", "fused"):
-                group.setdefault(name, None)
-        for values in self.state.values():
-            if values and not isinstance(values["step"], Tensor):  # states of old versions
-                values["step"] = start_count(values["step"])
 
     def _state_of(self, p: Tensor, amsgrad: bool) -> dict[str, Any]:
         state = self.state[p]

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..core.tensor import Tensor
 from ._formula import FormulaOptimizer
-from .optimizer import Params, check_betas, check_rate, check_setting
+from .optimizer import Params, check_moments
 
 
 class Adamax(FormulaOptimizer):
@@ -39,10 +39,7 @@ class Adamax(FormulaOptimizer):
         differentiable: bool = False,
         capturable: bool = False,
     ) -> None:
-        check_rate(lr)
-        check_setting(eps >= 0.0, "epsilon value", eps)
-        check_betas(betas)
-        check_setting(weight_decay >= 0.0, "weight_decay value", weight_decay)
+        check_moments(lr, eps, betas, weight_decay)
         super().__init__(
             params,
             {

@@ -27,6 +27,7 @@ class ASGD(FormulaOptimizer):
     tensor([0.8000], requires_grad=True)
     """
 
+    counts = ("step", "eta", "mu")
     slots = ("ax",)
 
     def __init__(
@@ -58,13 +59,6 @@ class ASGD(FormulaOptimizer):
                 "capturable": capturable,
             },
         )
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        for values in self.state.values():
-            for name in ("eta", "mu"):
-                if values and not isinstance(values[name], Tensor):  # states of old versions
-                    values[name] = start_count(values[name])
 
     def _first_state(self, p: Tensor, group: dict[str, Any]) -> dict[str, Any]:
         return {

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from ..core.tensor import Tensor
 from ._formula import FormulaOptimizer
-from .optimizer import Params, check_betas, check_rate, check_setting, start_count
+from .optimizer import Params, check_moments, check_setting, start_count
 
 
 class NAdam(FormulaOptimizer):
@@ -27,6 +28,11 @@ class NAdam(FormulaOptimizer):
     tensor([0.8944], requires_grad=True)
     """
 
+    newer_settings: Mapping[str, Any] = {
+        **FormulaOptimizer.newer_settings,
+        "decoupled_weight_decay": False,
+    }
+    counts = ("step", "mu_product")
     slots = ("exp_avg", "exp_avg_sq")
 
     def __init__(
@@ -44,10 +50,7 @@ class NAdam(FormulaOptimizer):
         capturable: bool = False,
         differentiable: bool = False,
     ) -> None:
-        check_rate(lr)
-        check_setting(eps >= 0.0, "epsilon value", eps)
-        check_betas(betas)
-        check_setting(weight_decay >= 0.0, "weight_decay value", weight_decay)
+        check_moments(lr, eps, betas, weight_decay)
         check_setting(momentum_decay >= 0.0, "momentum_decay value", momentum_decay)
         super().__init__(
             params,
@@ -64,14 +67,6 @@ class NAdam(FormulaOptimizer):
                 "differentiable": differentiable,
             },
         )
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        for group in self.param_groups:
-            group.setdefault("decoupled_weight_decay", False)
-        for values in self.state.values():
-            if values and not isinstance(values["mu_product"], Tensor):  # states of old versions
-                values["mu_product"] = start_count(values["mu_product"])
 
     def _first_state(self, p: Tensor, group: dict[str, Any]) -> dict[str, Any]:
         state = super()._first_state(p, group)

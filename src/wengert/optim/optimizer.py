@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import warnings
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from itertools import chain
@@ -96,6 +96,9 @@ class Optimizer:
     `state` maps each parameter to a dict of its own.
     """
 
+    newer_settings: Mapping[str, Any] = {}  # what states saved by old versions of PyTorch lack
+    counts: tuple[str, ...] = ()  # and what they hold as numbers that are tensors now
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         step = cls.__dict__.get("step")
@@ -134,9 +137,16 @@ class Optimizer:
         return {"defaults": self.defaults, "state": self.state, "param_groups": self.param_groups}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        if "_optimizer_step_pre_hooks" not in self.__dict__:
+        vars(self).update(state)
+        if not hasattr(self, "_opt_called"):
             self._make_hook_tables()
+        for group in self.param_groups:
+            for name, value in self.newer_settings.items():
+                group.setdefault(name, value)
+        for values in self.state.values():
+            for name in self.counts:
+                if name in values and not isinstance(values[name], Tensor):
+                    values[name] = start_count(values[name])
 
     def __repr__(self) -> str:
         groups = [
@@ -373,6 +383,14 @@ def check_betas(betas: Any) -> None:
     """Both decay rates of the moments lie in [0, 1)."""
     for k in (0, 1):
         check_setting(bool(0.0 <= betas[k] < 1.0), f"beta parameter at index {k}", betas[k])
+
+
+def check_moments(lr: Any, eps: float, betas: Any, weight_decay: float) -> None:
+    """The settings that the relatives of Adam have in common."""
+    check_rate(lr)
+    check_setting(eps >= 0.0, "epsilon value", eps)
+    check_betas(betas)
+    check_setting(weight_decay >= 0.0, "weight_decay value", weight_decay)
 
 
 def start_count(value: float = 0.0) -> Tensor:

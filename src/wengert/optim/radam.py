@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from ..core.tensor import Tensor
 from ._formula import FormulaOptimizer
-from .optimizer import Params, check_betas, check_rate, check_setting
+from .optimizer import Params, check_moments
 
 
 class RAdam(FormulaOptimizer):
@@ -25,6 +26,10 @@ class RAdam(FormulaOptimizer):
     tensor([0.8000], requires_grad=True)
     """
 
+    newer_settings: Mapping[str, Any] = {
+        **FormulaOptimizer.newer_settings,
+        "decoupled_weight_decay": False,
+    }
     slots = ("exp_avg", "exp_avg_sq")
 
     def __init__(
@@ -41,10 +46,7 @@ class RAdam(FormulaOptimizer):
         capturable: bool = False,
         differentiable: bool = False,
     ) -> None:
-        check_rate(lr)
-        check_setting(eps >= 0.0, "epsilon value", eps)
-        check_betas(betas)
-        check_setting(weight_decay >= 0.0, "weight_decay value", weight_decay)
+        check_moments(lr, eps, betas, weight_decay)
         super().__init__(
             params,
             {
@@ -59,11 +61,6 @@ class RAdam(FormulaOptimizer):
                 "differentiable": differentiable,
             },
         )
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        for group in self.param_groups:
-            group.setdefault("decoupled_weight_decay", False)
 
     def _numbers(self, group: dict[str, Any], state: dict[str, Any], lr: Any, t: float) -> tuple:
         b1, b2 = group["betas"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,13 @@ class RMSprop(Optimizer):
     >>> w
     tensor([0.9000], requires_grad=True)
     """
+
+    newer_settings: Mapping[str, Any] = {
+        **dict.fromkeys(("centered", "capturable", "maximize", "differentiable"), False),
+        "momentum": 0,
+        "foreach": None,
+    }
+    counts = ("step",)
 
     def __init__(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,11 @@ class SGD(Optimizer):
     >>> w
     tensor([0.8000], requires_grad=True)
     """
+
+    newer_settings: Mapping[str, Any] = {
+        **dict.fromkeys(("nesterov", "maximize", "differentiable"), False),
+        **dict.fromkeys(("foreach", "fused")),
+    }
 
     def __init__(
         self,
@@ -65,14 +70,6 @@ class SGD(Optimizer):
             },
         )
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        for group in self.param_groups:
-            for name in ("nesterov", "maximize", "differentiable"):
-                group.setdefault(name, False)
-            for name in ("foreach", "fused"):
-                group.setdefault(name, None)
-
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Changes the parameters once; returns the loss of `closure` if there is one."""
         loss = self._loss_of(closure)
@@ -83,7 +80,7 @@ class SGD(Optimizer):
                     _recorded_step(self, group)
                 continue
             momentum = group["momentum"]
-            numbers = _blocks.Numbers(
+            numbers = _blocks.numbers(
                 number(group["lr"]),
                 number(group["weight_decay"]) or None,
                 momentum,

@@ -49,7 +49,12 @@ def _all(average: Average) -> Average:
 
 
 def get_ema_avg_fn(decay: float = 0.999) -> Average:
-    """Returns f(ema, param, n) = decay * ema + (1 - decay) * param."""
+    """Returns f(ema, param, n) = decay * ema + (1 - decay) * param.
+
+    >>> import wengert as torch
+    >>> torch.optim.swa_utils.get_ema_avg_fn(0.75)(torch.zeros(2), torch.ones(2), 1)
+    tensor([0.2500, 0.2500])
+    """
     _check_decay(decay)
 
     @no_grad()
@@ -60,7 +65,12 @@ def get_ema_avg_fn(decay: float = 0.999) -> Average:
 
 
 def get_swa_avg_fn() -> Average:
-    """Returns f(avg, param, n) = avg + (param - avg) / (n + 1), the plain mean."""
+    """Returns f(avg, param, n) = avg + (param - avg) / (n + 1), the plain mean.
+
+    >>> import wengert as torch
+    >>> torch.optim.swa_utils.get_swa_avg_fn()(torch.zeros(2), torch.ones(2), 3)
+    tensor([0.2500, 0.2500])
+    """
 
     @no_grad()
     def swa_update(averaged_param: Tensor, current_param: Tensor, num_averaged: Any) -> Tensor:
@@ -82,7 +92,13 @@ def get_ema_multi_avg_fn(decay: float = 0.999) -> Average:
 
 
 def get_swa_multi_avg_fn() -> Average:
-    """Returns the plain mean over lists of tensors, in place."""
+    """Returns the plain mean over lists of tensors, in place.
+
+    >>> import wengert as torch
+    >>> averages = [torch.zeros(2)]
+    >>> torch.optim.swa_utils.get_swa_multi_avg_fn()(averages, [torch.ones(2)], 3); averages
+    [tensor([0.2500, 0.2500])]
+    """
     return _all(get_swa_avg_fn())
 
 
@@ -152,6 +168,13 @@ def update_bn(loader: Iterable[Any], model: Module, device: Any = None) -> None:
     """Computes the running statistics of all batch norms anew, over one pass of `loader`.
 
     A batch that is a list or tuple stands for its first element. The mode is left as it was.
+
+    >>> import wengert as torch
+    >>> norm = torch.nn.BatchNorm1d(1)
+    >>> batches = [torch.tensor([[1.0], [3.0]]), torch.tensor([[5.0], [7.0]])]
+    >>> torch.optim.swa_utils.update_bn(batches, norm)
+    >>> norm.running_mean
+    tensor([4.])
     """
     norms = [module for module in model.modules() if isinstance(module, _BatchNorm)]
     if not norms:

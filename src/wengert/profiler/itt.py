@@ -13,7 +13,12 @@ _WHY = (
 
 
 def is_available() -> bool:
-    """Return False: there is no ITT here."""
+    """Return False: there is no ITT here.
+
+    >>> import wengert as torch
+    >>> torch.profiler.itt.is_available()
+    False
+    """
     return False
 
 

@@ -41,8 +41,6 @@ __all__ = [
     "set_default_load_endianness", "skip_data",
 ]  # fmt: skip
 
-_LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # how files before PyTorch 1.6 begin
-
 
 def save(
     obj: Any,
@@ -121,9 +119,7 @@ def load(
     tensor([0, 1, 2])
     """
     if weights_only and pickle_module is not None:
-        raise RuntimeError(
-            "Can not safely load weights when explicit pickle_module is specified"
-        )
+        raise RuntimeError("Can not safely load weights when explicit pickle_module is specified")
     if pickle_load_args and (weights_only or (weights_only is None and pickle_module is None)):
         warnings.warn("pickle_load_args only works if `weights_only=False`.", stacklevel=2)
     path = _as_path(f)
@@ -142,7 +138,7 @@ def load(
 
 
 def _load(file: Any, map_location: Any, map_from: str | None) -> Any:
-    from .archive import Archive, RelocationError
+    from .archive import Archive, RelocationError, check_kind
     from .pickle_reader import PickleReader
 
     check_kind(file)
@@ -151,35 +147,6 @@ def _load(file: Any, map_location: Any, map_from: str | None) -> Any:
         return PickleReader(archive.program(), archive.storage, archive.length).load()
     except RelocationError as error:
         raise error.args[0] from None
-
-
-def check_kind(file: Any) -> None:
-    """Refuses files of other kinds, each with what to do about it."""
-
-    file.seek(0)
-    head = file.read(512)
-    if not head:
-        raise EOFError("Ran out of input: the file is empty")
-    if head[:4] == b"PK\x03\x04":
-        return
-    if head.startswith(_LEGACY):
-        advice = (
-            "a file in the format from before PyTorch 1.6: load it with PyTorch and save it again"
-        )
-    elif head[257:262] == b"ustar":
-        advice = "a tar file of the oldest PyTorch format: load it with PyTorch and save it again"
-    elif head[8:9] == b"{" and head[2:8] == b"\0" * 6:
-        advice = "a safetensors file: use load_safetensors"
-    elif head[:1] == b"\x80" and head[1] <= 5:
-        advice = "a plain pickle, which may run code when loaded: refused"
-    elif head[:6] == b"\x93NUMPY":
-        advice = "a NumPy array: use numpy.load"
-    else:
-        raise LoadError(
-            "failed finding central directory: the file is no zip archive, or its "
-            "beginning is damaged"
-        )
-    raise LoadError(f"this is {advice}")
 
 
 def _relocation(map_location: Any) -> Callable[[Any, str], Any]:
@@ -196,8 +163,10 @@ def _relocation(map_location: Any) -> Callable[[Any, str], Any]:
         return lambda storage, location: _on_cpu(storage, map_location.get(location, location))
 
     if not callable(map_location):
-        raise TypeError(f"'{type(map_location).__name__}' object is not callable: map_location must "
-                        "be a device, a dict or a function of storage and location")
+        raise TypeError(
+            f"'{type(map_location).__name__}' object is not callable: map_location must "
+            "be a device, a dict or a function of storage and location"
+        )
 
     def called(storage: Any, location: str) -> Any:
         found = map_location(storage, location)
@@ -221,12 +190,12 @@ def _on_cpu(storage: Any, location: str) -> Any:
     try:
         device(location)
     except RuntimeError:
-        raise RuntimeError(
+        raise LoadError(
             "don't know how to restore data location of torch.storage.UntypedStorage "
             f"(tagged with {location})"
         ) from None
     kind = location.partition(":")[0].upper()
-    raise RuntimeError(
+    raise LoadError(
         f"Attempting to deserialize object on a {kind} device but wengert computes on the CPU "
         "(torch.cuda.is_available() is False). Please use torch.load with "
         "map_location=torch.device('cpu') to map your storages to the CPU."

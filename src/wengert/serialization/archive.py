@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 
 from ..kernels import dtypes
-from .formats import ALIGNMENT, OPTIONS, LoadError
+from .formats import ALIGNMENT, OPTIONS, LoadError, check_directory
 from .rebuild import Storage, StorageKind
 
 _LOCAL_HEADER = struct.Struct("<4s5H3L2H")
+_LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # how files before PyTorch 1.6 begin
 _MAX_PROGRAM = 1 << 30  # bytes of data.pkl: objects in memory are far larger than their opcodes
 
 
@@ -44,6 +45,35 @@ def write_archive(file: Any, prefix: str, members: list[tuple[str, Any]]) -> Non
 # ------------------------------------------------------------------ reading
 
 
+def check_kind(file: Any) -> None:
+    """Refuses files of other kinds, each with what to do about it."""
+
+    file.seek(0)
+    head = file.read(512)
+    if not head:
+        raise EOFError("Ran out of input: the file is empty")
+    if head[:4] == b"PK\x03\x04":
+        return
+    if head.startswith(_LEGACY):
+        advice = (
+            "a file in the format from before PyTorch 1.6: load it with PyTorch and save it again"
+        )
+    elif head[257:262] == b"ustar":
+        advice = "a tar file of the oldest PyTorch format: load it with PyTorch and save it again"
+    elif head[8:9] == b"{" and head[2:8] == b"\0" * 6:
+        advice = "a safetensors file: use load_safetensors"
+    elif head[:1] == b"\x80" and head[1:2] <= b"\x05":
+        advice = "a plain pickle, which may run code when loaded: refused"
+    elif head[:6] == b"\x93NUMPY":
+        advice = "a NumPy array: use numpy.load"
+    else:
+        raise LoadError(
+            "failed finding central directory: the file is no zip archive, or its "
+            "beginning is damaged"
+        )
+    raise LoadError(f"this is {advice}")
+
+
 class RelocationError(Exception):
     """What `map_location` raised, carried out of the interpreter as `args[0]`."""
 
@@ -61,7 +91,9 @@ class Archive:
         self.storages: dict[str, Storage] = {}
         try:
             self.length = file.seek(0, 2)
-            self.members = self._checked(zipfile.ZipFile(file).infolist())
+            archive = zipfile.ZipFile(file)
+            check_directory(file, archive)
+            self.members = self._checked(archive.infolist())
         except (
             zipfile.BadZipFile,
             struct.error,

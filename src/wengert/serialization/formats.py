@@ -54,3 +54,18 @@ class LoadError(UnpicklingError, RuntimeError):
 
     It is a `pickle.UnpicklingError` and a RuntimeError, which are what PyTorch raises.
     """
+
+
+def check_directory(file: Any, archive: Any) -> None:
+    """LoadError unless a `zipfile.ZipFile` lists as many members as the file says it has.
+
+    `zipfile` does not compare, so a damaged directory may lose members without a word.
+    """
+    file.seek(-22 - len(archive.comment), 2)
+    end = file.read(12)
+    count = int.from_bytes(end[10:12], "little")
+    if count not in (len(archive.filelist), 0xFFFF):
+        raise LoadError(
+            f"the directory of the zip archive is damaged: it lists {len(archive.filelist)} of "
+            f"{count} members"
+        )

@@ -31,7 +31,9 @@ def short(value: Any) -> str:
     if isinstance(value, bool | float | complex | type(None) | dtype | device):
         return repr(value)
     if isinstance(value, int):
-        return repr(value) if value.bit_length() < 1000 else f"an integer of {value.bit_length()} bits"
+        return (
+            repr(value) if value.bit_length() < 1000 else f"an integer of {value.bit_length()} bits"
+        )
     if isinstance(value, str | bytes):
         return repr(value) if len(value) <= 80 else f"{value[:80]!r}..."
     if type(value) in (tuple, list) and len(value) <= 8 and all(type(v) is int for v in value):
@@ -73,7 +75,9 @@ class Budget:
     def key(self, container: Any, key: Any) -> None:
         """Charges the hash and the comparisons of a key; LoadError for one that no file needs."""
         kind = type(key)
-        if (kind is str and len(key) < 256) or key is None or kind is bool:
+        if kind is str and len(key) < 256:
+            return
+        if key is None or kind is bool or (kind is int and key.bit_length() <= 64):
             return
         cost, waiting = 0, [(key, 0)]
         while waiting:
@@ -84,11 +88,13 @@ class Budget:
                 cost += len(value)
                 if depth >= _DEPTH:
                     raise LoadError("the file uses a deeply nested tuple as a key: refused")
-                self.spend(len(value))
+                self.spend(_PER_BYTE * len(value))
                 waiting += [(item, depth + 1) for item in value]
             elif kind is int:
                 if value.bit_length() > 64:
-                    raise LoadError("the file uses an integer of more than 64 bits as a key: refused")
+                    raise LoadError(
+                        "the file uses an integer of more than 64 bits as a key: refused"
+                    )
             elif kind is str or kind is bytes:
                 cost += len(value) >> 6
             elif not isinstance(value, _SIMPLE):

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..core.tensor import Tensor, wrap
 from ..kernels import dtypes
-from .formats import LoadError
+from .formats import LoadError, check_directory
 
 _MOST_DEFLATED = 1032  # bytes that one byte of deflated data can stand for, at most (zlib's FAQ)
 _LIMIT = 1 << 31  # bytes of all compressed members together, unless the caller allows more
@@ -76,12 +76,15 @@ def load_npz(f: Any, max_bytes: int = _LIMIT) -> dict[str, Tensor]:
         with open(f, "rb") as file:
             return load_npz(file, max_bytes)
     if not (hasattr(f, "read") and hasattr(f, "seek")):
-        raise TypeError(f"load_npz(): f must be a path or a seekable file object, not {type(f).__name__}")
+        raise TypeError(
+            f"load_npz(): f must be a path or a seekable file object, not {type(f).__name__}"
+        )
     length = f.seek(0, 2)
     f.seek(0)
     try:
         with zipfile.ZipFile(f) as archive:
             infos = archive.infolist()
+            check_directory(f, archive)
             _check_names(infos, max_bytes, length)
             return {i.filename.removesuffix(".npy"): _member(archive, i) for i in infos}
     except LoadError:
@@ -110,7 +113,9 @@ def _check_size(info: Any, length: int) -> None:
     """Refuses a member that claims more than its packed bytes can hold, before memory is taken."""
     stored, deflated = 0, 8
     if info.compress_type not in (stored, deflated):
-        raise LoadError(f"{info.filename!r} is compressed in a way that NumPy does not use: refused")
+        raise LoadError(
+            f"{info.filename!r} is compressed in a way that NumPy does not use: refused"
+        )
     most = info.compress_size * (_MOST_DEFLATED if info.compress_type else 1)
     if info.compress_size > length or info.file_size > most:
         raise LoadError(
@@ -147,7 +152,9 @@ def _member(archive: Any, info: Any) -> Tensor:
     try:
         dtypes.of(array.dtype)
     except TypeError:
-        raise LoadError(f"{info.filename!r} has the dtype {array.dtype}, which no tensor has") from None
+        raise LoadError(
+            f"{info.filename!r} has the dtype {array.dtype}, which no tensor has"
+        ) from None
     return wrap(array)
 
 

@@ -37,17 +37,14 @@ def _named(entry: Any) -> tuple[tuple[str, str], Any]:
     if isinstance(entry, tuple):
         if len(entry) != 2 or not isinstance(entry[1], str):
             raise ValueError(
-                "Expected tuple of length 2 (global, str of callable full path), but got "
-                f"{entry!r}"
+                f"Expected tuple of length 2 (global, str of callable full path), but got {entry!r}"
             )
         module, _, name = entry[1].rpartition(".")
         return (module, name), entry[0]
-    module, name = getattr(entry, "__module__", None), getattr(entry, "__qualname__", None)
-    if not isinstance(name, str):
-        name = getattr(entry, "__name__", None)
-    if not isinstance(module, str) or not isinstance(name, str):
+    home, called = getattr(entry, "__module__", None), getattr(entry, "__qualname__", None)
+    if not isinstance(home, str) or not isinstance(called, str):
         raise TypeError(f"add_safe_globals() takes functions and classes, not {entry!r}")
-    return (module, name), entry
+    return (home, called), entry
 
 
 def _checked(entries: Any) -> dict[tuple[str, str], Any]:
@@ -111,8 +108,7 @@ def get_unsafe_globals_in_checkpoint(f: Any) -> list[str]:
 
     Takes a path or a seekable file object; LoadError if it is no checkpoint or damaged.
     """
-    from . import check_kind
-    from .archive import Archive
+    from .archive import Archive, check_kind
     from .pickle_reader import names_in
     from .rebuild import allowed
 

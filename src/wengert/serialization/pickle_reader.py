@@ -276,7 +276,7 @@ def names_in(data: bytes) -> list[tuple[str, str]]:
 
     found: dict[tuple[str, str], None] = {}
     texts: list[str] = []  # the last two that were pushed, for a name made of two texts
-    memo: dict[int, str] = {}
+    memo: dict[Any, str] = {}
     top = ""  # the text on top of the stack, if the last opcode put one there
     try:
         for code, argument, _ in pickletools.genops(data):
@@ -287,7 +287,7 @@ def names_in(data: bytes) -> list[tuple[str, str]]:
             elif kind == "STACK_GLOBAL" and len(texts) == 2:
                 found[texts[0], texts[1]] = None
             elif kind in ("SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8", "UNICODE"):
-                pushed = argument
+                pushed = str(argument)
             elif kind in ("MEMOIZE", "BINPUT", "LONG_BINPUT", "PUT"):
                 memo[len(memo) if kind == "MEMOIZE" else argument] = top
             elif kind in ("BINGET", "LONG_BINGET", "GET"):

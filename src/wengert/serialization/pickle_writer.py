@@ -102,8 +102,11 @@ class PickleWriter:
     def _collect(self, value: Any, seen: set[int]) -> None:
         """Finds the tensors first: how much of a memory is written depends on all of them."""
         if isinstance(value, Tensor):
-            if value._spec.plain:
+            if value._spec.plain and id(value) not in seen:
+                seen.add(id(value))
                 self.storages.add(value)
+                for item in value.__dict__.values():
+                    self._collect(item, seen)
         elif isinstance(value, dict | list | tuple | set | frozenset):
             if id(value) in seen:
                 return
@@ -323,23 +326,47 @@ class PickleWriter:
     # -- tensors
 
     def _tensor(self, tensor: Tensor) -> None:
+        attributes = tensor.__dict__
         if isinstance(tensor, Parameter):
-            self._global("torch._utils", "_rebuild_parameter")
+            stateful = "_rebuild_parameter_with_state" if attributes else "_rebuild_parameter"
+            self._global("torch._utils", stateful)
+            self.out += b"("
             self._rebuild(tensor, False)
             self.out += b"\x88" if tensor.requires_grad else b"\x89"
             self._no_hooks()
-            self.out += b"\x87R"
+            if attributes:
+                self._attributes(attributes)
+            self.out += b"tR"
+        elif attributes:
+            self._global("torch._tensor", "_rebuild_from_type_v2")
+            self.out += b"("
+            self._rebuild(tensor, tensor.requires_grad, kind=True)
+            self._attributes(attributes)
+            self.out += b"tR"
         else:
             self._rebuild(tensor, tensor.requires_grad)
         self._remember(id(tensor), tensor)
 
-    def _rebuild(self, tensor: Tensor, requires_grad: bool) -> None:
+    def _attributes(self, attributes: dict[str, Any]) -> None:
+        """What the user has hung on a tensor."""
+        self.out += b"}("
+        for name, value in attributes.items():
+            self.path.append(f".{name}")
+            self._text(name)
+            self._write(value)
+            self.path.pop()
+        self.out += b"u"
+
+    def _rebuild(self, tensor: Tensor, requires_grad: bool, kind: bool = False) -> None:
+        """The call that makes a tensor; with `kind` its function, class and arguments only."""
         key, lo, array = self.storages.placed[id(tensor)]
         start, stop = self.storages.spans[key]
         dtype = tensor.dtype
         storage = STORAGE_NAMES.get(dtype)
         size = array.itemsize
         self._global("torch._utils", "_rebuild_tensor_v2" if storage else "_rebuild_tensor_v3")
+        if kind:
+            self._global("torch", "Tensor")
         self.out += b"(("
         self._text("storage")
         if storage:
@@ -357,7 +384,7 @@ class PickleWriter:
         self._no_hooks()
         if not storage:
             self._global("torch", dtype.name)
-        self.out += b"tR"
+        self.out += b"t" if kind else b"tR"
 
     def _no_hooks(self) -> None:
         self._global("collections", "OrderedDict")

@@ -44,7 +44,11 @@ class Constructor:
         if not self.keys or not arguments or type(arguments[0]) not in (list, tuple):
             return []
         first = arguments[0]
-        return [first if self.keys == "items" else [p[0] for p in first if type(p) in (list, tuple) and p]]
+        return [
+            first
+            if self.keys == "items"
+            else [p[0] for p in first if type(p) in (list, tuple) and p]
+        ]
 
     def __call__(self, arguments: tuple[Any, ...]) -> Any:
         try:
@@ -155,29 +159,27 @@ def _strided(
     for n in size:
         numel *= n
     if numel == 0:
-        array = np.empty(size, dtype.np)
-    else:
-        last = offset + sum((n - 1) * s for n, s in zip(size, stride, strict=True))
-        if (last + 1) * item > storage.nbytes():
-            raise LoadError(
-                f"the file gives a tensor of size {size} with stride {stride} and offset {offset}, "
-                f"which reaches beyond its storage of {storage.nbytes()} bytes: refused"
-            )
-        if numel > max(_MAX_EXPANDED, storage.nbytes()):
-            raise LoadError(
-                f"the file gives a tensor of size {size} that repeats a storage of "
-                f"{storage.nbytes()} bytes: refused as too large"
-            )
-        array = np.ndarray(
-            size,
-            dtype.np,
-            buffer=storage.bytes,
-            offset=offset * item,
-            strides=tuple(s * item for s in stride),
+        return _finished(np.empty(size, dtype.np), requires_grad)
+    last = offset + sum((n - 1) * s for n, s in zip(size, stride, strict=True))
+    if (last + 1) * item > storage.nbytes():
+        raise LoadError(
+            f"the file gives a tensor of size {size} with stride {stride} and offset {offset}, "
+            f"which reaches beyond its storage of {storage.nbytes()} bytes: refused"
         )
+    if numel > max(_MAX_EXPANDED, storage.nbytes()):
+        raise LoadError(
+            f"the file gives a tensor of size {size} that repeats a storage of "
+            f"{storage.nbytes()} bytes: refused as too large"
+        )
+    flat: Any = np.ndarray(last + 1 - offset, dtype.np, storage.bytes, offset * item)
     for flag, value in _metadata(metadata):
-        if value:
-            array = array.conj() if flag == "conj" else -array
+        if value:  # on the storage, which is never larger than the file; a view may repeat it
+            flat = flat.conj() if flag == "conj" else -flat
+    strides = tuple(s * item for s in stride)
+    return _finished(np.ndarray(size, dtype.np, flat, strides=strides), requires_grad)
+
+
+def _finished(array: Any, requires_grad: bool) -> Tensor:
     t = wrap(array)
     return t.requires_grad_(True) if requires_grad else t
 

@@ -1,6 +1,6 @@
 """The layers, one file a family; `nn` shows them all."""
 
-from . import utils
+from . import utils as utils
 from .activation import (
     CELU,
     ELU,

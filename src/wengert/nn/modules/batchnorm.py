@@ -12,6 +12,7 @@ from ...core.tensor import Tensor
 from ...kernels.dtypes import int64
 from ...ops.create import ones, zeros
 from ...ops.data import tensor
+from ...ops.normalize import count_batch
 from .. import functional as F
 from .module import Module
 from .normalization import _affine, _reset_affine
@@ -103,7 +104,7 @@ class _BatchNorm(_NormBase):
         self._check_input_dim(input)
         momentum = 0.0 if self.momentum is None else self.momentum
         if self.training and self.track_running_stats and self.num_batches_tracked is not None:
-            self.num_batches_tracked.add_(1)
+            count_batch(self.num_batches_tracked)
             if self.momentum is None:  # the plain average of all batches
                 momentum = 1.0 / float(self.num_batches_tracked)
         by_batch = self.training or (self.running_mean is None and self.running_var is None)

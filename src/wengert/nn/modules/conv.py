@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +9,7 @@ from ...core.parameter import Parameter
 from ...core.tensor import Tensor
 from ...ops.create import empty
 from .. import functional as F
-from .. import init
+from .linear import draw_affine
 from .module import Module
 
 Sizes = Any  # an int, or one for every dim
@@ -96,11 +95,7 @@ class _ConvNd(Module):
 
     def reset_parameters(self) -> None:
         """Draws the parameters anew, uniform in +-1 / sqrt(elements of a window)."""
-        init.kaiming_uniform_(self.weight, a=math.sqrt(5))
-        if self.bias is not None:
-            fan_in, _ = init._calculate_fan_in_and_fan_out(self.weight)
-            bound = 1 / math.sqrt(fan_in) if fan_in > 0 else 0
-            init.uniform_(self.bias, -bound, bound)
+        draw_affine(self.weight, self.bias)
 
     def extra_repr(self) -> str:
         s = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-from ...core import state
-from ...core.parameter import Parameter
 from ...core.tensor import Tensor
-from ...ops.create import empty
 from .. import functional as F
-from .. import init
-from .module import Module
+from .sparse import _Table
 
 
-class EmbeddingBag(Module):
+class EmbeddingBag(_Table):
     """Bags of indices to the sum, mean or maximum of the rows of `weight`: (bags, embedding_dim).
 
     The input is (bags, n), or one list of indices with `offsets`; see nn.functional.embedding_bag.
@@ -35,7 +31,6 @@ class EmbeddingBag(Module):
         "include_last_offset",
         "padding_idx",
     ]
-    weight: Parameter
 
     def __init__(
         self,
@@ -58,34 +53,11 @@ class EmbeddingBag(Module):
         self.max_norm = max_norm
         self.norm_type = norm_type
         self.scale_grad_by_freq = scale_grad_by_freq
-        if padding_idx is not None:
-            if not -num_embeddings <= padding_idx < num_embeddings:
-                raise AssertionError("padding_idx must be within num_embeddings")
-            padding_idx %= num_embeddings
-        self.padding_idx = padding_idx
-        if _weight is None:
-            shape = (num_embeddings, embedding_dim)
-            self.weight = Parameter(empty(shape, device=device, dtype=dtype))
-            self.reset_parameters()
-        else:
-            if tuple(_weight.shape) != (num_embeddings, embedding_dim):
-                raise AssertionError(
-                    "Shape of weight does not match num_embeddings and embedding_dim"
-                )
-            self.weight = Parameter(_weight)
+        self.padding_idx = self._row("padding_idx", padding_idx)
+        self._fill(_weight, True, device, dtype)
         self.mode = mode
         self.sparse = sparse
         self.include_last_offset = include_last_offset
-
-    def reset_parameters(self) -> None:
-        """Draws the table anew from the standard normal distribution."""
-        init.normal_(self.weight)
-        if self.padding_idx is not None:
-            before = state.set_grad_enabled(False)
-            try:
-                self.weight[self.padding_idx].fill_(0)
-            finally:
-                state.set_grad_enabled(before)
 
     def forward(
         self, input: Tensor, offsets: Tensor | None = None, per_sample_weights: Tensor | None = None
@@ -106,12 +78,7 @@ class EmbeddingBag(Module):
 
     def extra_repr(self) -> str:
         parts = [f"{self.num_embeddings}, {self.embedding_dim}"]
-        if self.max_norm is not None:
-            parts.append(f"max_norm={self.max_norm}")
-        if self.norm_type != 2:
-            parts.append(f"norm_type={self.norm_type}")
-        if self.scale_grad_by_freq is not False:
-            parts.append(f"scale_grad_by_freq={self.scale_grad_by_freq}")
+        parts += self._norm_settings()
         parts.append(f"mode={self.mode!r}")
         if self.padding_idx is not None:
             parts.append(f"padding_idx={self.padding_idx}")

@@ -25,6 +25,19 @@ class LazyModuleMixin:
     It defines `initialize_parameters(*args)`, which the first forward calls before anything else
     and which must materialize all of them. The module then becomes one of `cls_to_become`, if the
     subclass names one. A state with shapes materializes too.
+
+    >>> import wengert as torch
+    >>> class Scale(torch.nn.modules.lazy.LazyModuleMixin, torch.nn.Module):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.factor = torch.nn.UninitializedParameter()
+    ...     def initialize_parameters(self, x):
+    ...         self.factor.materialize(x.shape[-1:])
+    ...         torch.nn.init.ones_(self.factor)
+    ...     def forward(self, x):
+    ...         return x * self.factor
+    >>> Scale()(torch.tensor([[1.0, 2.0]])).detach()
+    tensor([[1., 2.]])
     """
 
     cls_to_become: type[Module] | None = None
@@ -198,30 +211,55 @@ class LazyBatchNorm1d(_LazyNorm, BatchNorm1d):  # type: ignore[misc]
 
 
 class LazyBatchNorm2d(_LazyNorm, BatchNorm2d):  # type: ignore[misc]
-    """`BatchNorm2d` that takes num_features from its first input."""
+    """`BatchNorm2d` that takes num_features from its first input.
+
+    >>> import wengert as torch
+    >>> torch.nn.LazyBatchNorm2d()(torch.randn(4, 3, 5, 5)).shape
+    torch.Size([4, 3, 5, 5])
+    """
 
     cls_to_become = BatchNorm2d
 
 
 class LazyBatchNorm3d(_LazyNorm, BatchNorm3d):  # type: ignore[misc]
-    """`BatchNorm3d` that takes num_features from its first input."""
+    """`BatchNorm3d` that takes num_features from its first input.
+
+    >>> import wengert as torch
+    >>> torch.nn.LazyBatchNorm3d()(torch.randn(4, 3, 2, 5, 5)).shape
+    torch.Size([4, 3, 2, 5, 5])
+    """
 
     cls_to_become = BatchNorm3d
 
 
 class LazyInstanceNorm1d(_LazyNorm, InstanceNorm1d):  # type: ignore[misc]
-    """`InstanceNorm1d` that takes num_features from its first input; affine by default."""
+    """`InstanceNorm1d` that takes num_features from its first input; affine by default.
+
+    >>> import wengert as torch
+    >>> torch.nn.LazyInstanceNorm1d()(torch.randn(4, 3, 6)).shape
+    torch.Size([4, 3, 6])
+    """
 
     cls_to_become = InstanceNorm1d
 
 
 class LazyInstanceNorm2d(_LazyNorm, InstanceNorm2d):  # type: ignore[misc]
-    """`InstanceNorm2d` that takes num_features from its first input; affine by default."""
+    """`InstanceNorm2d` that takes num_features from its first input; affine by default.
+
+    >>> import wengert as torch
+    >>> torch.nn.LazyInstanceNorm2d()(torch.randn(4, 3, 5, 5)).shape
+    torch.Size([4, 3, 5, 5])
+    """
 
     cls_to_become = InstanceNorm2d
 
 
 class LazyInstanceNorm3d(_LazyNorm, InstanceNorm3d):  # type: ignore[misc]
-    """`InstanceNorm3d` that takes num_features from its first input; affine by default."""
+    """`InstanceNorm3d` that takes num_features from its first input; affine by default.
+
+    >>> import wengert as torch
+    >>> torch.nn.LazyInstanceNorm3d()(torch.randn(4, 3, 2, 5, 5)).shape
+    torch.Size([4, 3, 2, 5, 5])
+    """
 
     cls_to_become = InstanceNorm3d

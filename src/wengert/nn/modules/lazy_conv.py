@@ -129,7 +129,12 @@ class _Transposed(_LazyConv):
 
 
 class LazyConv1d(_Forward, Conv1d):
-    """`Conv1d` that takes in_channels from its first input."""
+    """`Conv1d` that takes in_channels from its first input.
+
+    >>> import wengert as torch
+    >>> torch.nn.LazyConv1d(4, kernel_size=3)(torch.ones(2, 3, 8)).shape
+    torch.Size([2, 4, 6])
+    """
 
     cls_to_become = Conv1d
 
@@ -147,24 +152,44 @@ class LazyConv2d(_Forward, Conv2d):
 
 
 class LazyConv3d(_Forward, Conv3d):
-    """`Conv3d` that takes in_channels from its first input."""
+    """`Conv3d` that takes in_channels from its first input.
+
+    >>> import wengert as torch
+    >>> torch.nn.LazyConv3d(4, kernel_size=2)(torch.ones(2, 3, 4, 4, 4)).shape
+    torch.Size([2, 4, 3, 3, 3])
+    """
 
     cls_to_become = Conv3d
 
 
 class LazyConvTranspose1d(_Transposed, ConvTranspose1d):
-    """`ConvTranspose1d` that takes in_channels from its first input."""
+    """`ConvTranspose1d` that takes in_channels from its first input.
+
+    >>> import wengert as torch
+    >>> torch.nn.LazyConvTranspose1d(4, kernel_size=3)(torch.ones(2, 3, 8)).shape
+    torch.Size([2, 4, 10])
+    """
 
     cls_to_become = ConvTranspose1d
 
 
 class LazyConvTranspose2d(_Transposed, ConvTranspose2d):
-    """`ConvTranspose2d` that takes in_channels from its first input."""
+    """`ConvTranspose2d` that takes in_channels from its first input.
+
+    >>> import wengert as torch
+    >>> torch.nn.LazyConvTranspose2d(4, kernel_size=3)(torch.ones(2, 3, 8, 8)).shape
+    torch.Size([2, 4, 10, 10])
+    """
 
     cls_to_become = ConvTranspose2d
 
 
 class LazyConvTranspose3d(_Transposed, ConvTranspose3d):
-    """`ConvTranspose3d` that takes in_channels from its first input."""
+    """`ConvTranspose3d` that takes in_channels from its first input.
+
+    >>> import wengert as torch
+    >>> torch.nn.LazyConvTranspose3d(4, kernel_size=2)(torch.ones(2, 3, 4, 4, 4)).shape
+    torch.Size([2, 4, 5, 5, 5])
+    """
 
     cls_to_become = ConvTranspose3d

@@ -13,6 +13,18 @@ from .. import init
 from .module import Module
 
 
+def draw_affine(weight: Tensor, bias: Tensor | None) -> None:
+    """Draw the parameters of an affine map uniform in +-1 / sqrt(n), n the inputs of an output.
+
+    The weight comes first; with a = sqrt(5) the gain of Kaiming's bound sqrt(3 / n) is sqrt(1 / 3).
+    """
+    init.kaiming_uniform_(weight, a=math.sqrt(5))
+    if bias is not None:
+        n, _ = init._calculate_fan_in_and_fan_out(weight)
+        bound = 1 / math.sqrt(n) if n else 0
+        init.uniform_(bias, -bound, bound)
+
+
 class Identity(Module):
     """Returns its input; takes and ignores any arguments.
 
@@ -64,10 +76,7 @@ class Linear(Module):
 
     def reset_parameters(self) -> None:
         """Draws the parameters anew."""
-        init.kaiming_uniform_(self.weight, a=math.sqrt(5))
-        if self.bias is not None:
-            bound = 1 / math.sqrt(self.in_features) if self.in_features > 0 else 0
-            init.uniform_(self.bias, -bound, bound)
+        draw_affine(self.weight, self.bias)
 
     def forward(self, input: Tensor) -> Tensor:
         # The tables directly: __getattr__ costs as much as recording an operation.

@@ -76,7 +76,12 @@ class MaxPool2d(_MaxPoolNd):
 
 
 class MaxPool3d(_MaxPoolNd):
-    """The largest elements of windows over volumes (N, C, D, H, W) or (C, D, H, W)."""
+    """The largest elements of windows over volumes (N, C, D, H, W) or (C, D, H, W).
+
+    >>> import wengert as torch
+    >>> torch.nn.MaxPool3d(2)(torch.arange(8.0).reshape(1, 2, 2, 2))
+    tensor([[[[7.]]]])
+    """
 
     dims = 3
 
@@ -111,13 +116,26 @@ class MaxUnpool1d(_MaxUnpoolNd):
 
 
 class MaxUnpool2d(_MaxUnpoolNd):
-    """Puts what MaxPool2d chose back to its places, zeros elsewhere."""
+    """Puts what MaxPool2d chose back to its places, zeros elsewhere.
+
+    >>> import wengert as torch
+    >>> pool = torch.nn.MaxPool2d(2, return_indices=True)
+    >>> torch.nn.MaxUnpool2d(2)(*pool(torch.tensor([[[1.0, 3.0], [2.0, 0.0]]])))
+    tensor([[[0., 3.],
+             [0., 0.]]])
+    """
 
     dims = 2
 
 
 class MaxUnpool3d(_MaxUnpoolNd):
-    """Puts what MaxPool3d chose back to its places, zeros elsewhere."""
+    """Puts what MaxPool3d chose back to its places, zeros elsewhere.
+
+    >>> import wengert as torch
+    >>> pool = torch.nn.MaxPool3d(2, return_indices=True)
+    >>> torch.nn.MaxUnpool3d(2)(*pool(torch.arange(8.0).reshape(1, 2, 2, 2))).flatten()
+    tensor([0., 0., 0., 0., 0., 0., 0., 7.])
+    """
 
     dims = 3
 
@@ -206,7 +224,12 @@ class AvgPool2d(_AvgPoolNd):
 
 
 class AvgPool3d(AvgPool2d):
-    """The means of windows over volumes (N, C, D, H, W) or (C, D, H, W)."""
+    """The means of windows over volumes (N, C, D, H, W) or (C, D, H, W).
+
+    >>> import wengert as torch
+    >>> torch.nn.AvgPool3d(2)(torch.arange(8.0).reshape(1, 2, 2, 2))
+    tensor([[[[3.5000]]]])
+    """
 
     dims = 3
 
@@ -253,13 +276,23 @@ class LPPool1d(_LPPoolNd):
 
 
 class LPPool2d(_LPPoolNd):
-    """(sum of x^p)^(1/p) over windows of images."""
+    """(sum of x^p)^(1/p) over windows of images.
+
+    >>> import wengert as torch
+    >>> torch.nn.LPPool2d(2, (1, 2))(torch.tensor([[[3.0, 4.0]]]))
+    tensor([[[5.]]])
+    """
 
     dims = 2
 
 
 class LPPool3d(_LPPoolNd):
-    """(sum of x^p)^(1/p) over windows of volumes."""
+    """(sum of x^p)^(1/p) over windows of volumes.
+
+    >>> import wengert as torch
+    >>> torch.nn.LPPool3d(1, 2)(torch.ones(1, 2, 2, 2))
+    tensor([[[[8.]]]])
+    """
 
     dims = 3
 
@@ -295,13 +328,23 @@ class AdaptiveMaxPool1d(_AdaptiveMaxPoolNd):
 
 
 class AdaptiveMaxPool2d(_AdaptiveMaxPoolNd):
-    """The largest elements of windows that share out the last two dims; None keeps a size."""
+    """The largest elements of windows that share out the last two dims; None keeps a size.
+
+    >>> import wengert as torch
+    >>> torch.nn.AdaptiveMaxPool2d((1, None))(torch.tensor([[[1.0, 5.0], [2.0, 3.0]]]))
+    tensor([[[2., 5.]]])
+    """
 
     dims = 2
 
 
 class AdaptiveMaxPool3d(_AdaptiveMaxPoolNd):
-    """The largest elements of windows that share out the last three dims."""
+    """The largest elements of windows that share out the last three dims.
+
+    >>> import wengert as torch
+    >>> torch.nn.AdaptiveMaxPool3d(1)(torch.arange(8.0).reshape(1, 2, 2, 2)).item()
+    7.0
+    """
 
     dims = 3
 
@@ -344,7 +387,12 @@ class AdaptiveAvgPool2d(_AdaptiveAvgPoolNd):
 
 
 class AdaptiveAvgPool3d(_AdaptiveAvgPoolNd):
-    """The means of windows that share out the last three dims."""
+    """The means of windows that share out the last three dims.
+
+    >>> import wengert as torch
+    >>> torch.nn.AdaptiveAvgPool3d((None, 3, 3))(torch.randn(1, 8, 5, 10, 9)).shape
+    torch.Size([1, 8, 5, 3, 3])
+    """
 
     dims = 3
 
@@ -402,6 +450,11 @@ class FractionalMaxPool2d(Module):
 
 
 class FractionalMaxPool3d(FractionalMaxPool2d):
-    """The largest elements of windows at random steps over volumes."""
+    """The largest elements of windows at random steps over volumes.
+
+    >>> import wengert as torch
+    >>> torch.nn.FractionalMaxPool3d(2, output_size=(3, 2, 3))(torch.randn(2, 4, 7, 6, 8)).shape
+    torch.Size([2, 4, 3, 2, 3])
+    """
 
     dims = 3

@@ -54,6 +54,11 @@ class RNNBase(Module):
     Layer k has weight_ih_l<k>, weight_hh_l<k>, bias_ih_l<k>, bias_hh_l<k> (and weight_hr_l<k> with
     `proj_size`), the direction back in time the same with `_reverse` appended; all of them start
     uniform in +-1 / sqrt(hidden_size).
+
+    >>> import wengert as torch
+    >>> layers = torch.nn.LSTM(2, 3, num_layers=2, bidirectional=True)
+    >>> [name for name, _ in layers.named_parameters()][:5]
+    ['weight_ih_l0', 'weight_hh_l0', 'bias_ih_l0', 'bias_hh_l0', 'weight_ih_l0_reverse']
     """
 
     __constants__ = [

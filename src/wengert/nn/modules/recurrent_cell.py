@@ -14,7 +14,12 @@ from .module import Module
 
 
 class RNNCellBase(Module):
-    """What the cells share: weight_ih, weight_hh, bias_ih, bias_hh of `num_chunks` parts each."""
+    """What the cells share: weight_ih, weight_hh, bias_ih, bias_hh of `num_chunks` parts each.
+
+    >>> import wengert as torch
+    >>> {name: tuple(p.shape) for name, p in torch.nn.GRUCell(2, 4).named_parameters()}
+    {'weight_ih': (12, 2), 'weight_hh': (12, 4), 'bias_ih': (12,), 'bias_hh': (12,)}
+    """
 
     __constants__ = ["input_size", "hidden_size", "bias"]
     weight_ih: Parameter

@@ -13,7 +13,60 @@ from .. import init
 from .module import Module
 
 
-class Embedding(Module):
+class _Table(Module):
+    """A table of vectors: what Embedding and EmbeddingBag share."""
+
+    num_embeddings: int
+    embedding_dim: int
+    padding_idx: int | None
+    max_norm: float | None
+    norm_type: float
+    scale_grad_by_freq: bool
+    weight: Parameter
+
+    def _row(self, name: str, index: int | None) -> int | None:
+        """Return the row that an index names, counted from the front; AssertionError if none."""
+        n = self.num_embeddings
+        if index is None:
+            return None
+        if not -n <= index < n:
+            raise AssertionError(f"{name} must be within num_embeddings")
+        return index % n
+
+    def _fill(self, given: Tensor | None, trained: bool, device: Any, dtype: Any) -> None:
+        """Make the weight of given vectors, or draw it."""
+        shape = (self.num_embeddings, self.embedding_dim)
+        if given is None:
+            given = empty(shape, device=device, dtype=dtype)
+            self.weight = Parameter(given, requires_grad=trained)
+            self.reset_parameters()
+            return
+        if tuple(given.shape) != shape:
+            raise AssertionError("Shape of weight does not match num_embeddings and embedding_dim")
+        self.weight = Parameter(given, requires_grad=trained)
+
+    def reset_parameters(self) -> None:
+        """Draws the table anew from the standard normal distribution."""
+        init.normal_(self.weight)
+        if self.padding_idx is not None:
+            before = state.set_grad_enabled(False)
+            try:
+                self.weight[self.padding_idx].fill_(0)
+            finally:
+                state.set_grad_enabled(before)
+
+    def _norm_settings(self) -> list[str]:
+        parts = []
+        if self.max_norm is not None:
+            parts.append(f"max_norm={self.max_norm}")
+        if self.norm_type != 2:
+            parts.append(f"norm_type={self.norm_type}")
+        if self.scale_grad_by_freq is not False:
+            parts.append(f"scale_grad_by_freq={self.scale_grad_by_freq}")
+        return parts
+
+
+class Embedding(_Table):
     """Rows of `weight` (num_embeddings, embedding_dim) by index: (...) to (..., embedding_dim).
 
     The row `padding_idx` starts as zeros and gets no gradient; `max_norm` rescales looked-up rows.
@@ -32,7 +85,6 @@ class Embedding(Module):
         "scale_grad_by_freq",
         "sparse",
     ]
-    weight: Parameter
 
     def __init__(
         self,
@@ -49,39 +101,14 @@ class Embedding(Module):
         dtype: Any = None,
     ) -> None:
         super().__init__()
-        if padding_idx is not None:
-            if not -num_embeddings <= padding_idx < num_embeddings:
-                raise AssertionError("Padding_idx must be within num_embeddings")
-            padding_idx %= num_embeddings
         self.num_embeddings = num_embeddings
         self.embedding_dim = embedding_dim
-        self.padding_idx = padding_idx
+        self.padding_idx = self._row("Padding_idx", padding_idx)
         self.max_norm = max_norm
         self.norm_type = norm_type
         self.scale_grad_by_freq = scale_grad_by_freq
         self.sparse = sparse
-        if _weight is None:
-            shape = (num_embeddings, embedding_dim)
-            self.weight = Parameter(
-                empty(shape, device=device, dtype=dtype), requires_grad=not _freeze
-            )
-            self.reset_parameters()
-        else:
-            if tuple(_weight.shape) != (num_embeddings, embedding_dim):
-                raise AssertionError(
-                    "Shape of weight does not match num_embeddings and embedding_dim"
-                )
-            self.weight = Parameter(_weight, requires_grad=not _freeze)
-
-    def reset_parameters(self) -> None:
-        """Draws the table anew from the standard normal distribution."""
-        init.normal_(self.weight)
-        if self.padding_idx is not None:
-            before = state.set_grad_enabled(False)
-            try:
-                self.weight[self.padding_idx].fill_(0)
-            finally:
-                state.set_grad_enabled(before)
+        self._fill(_weight, not _freeze, device, dtype)
 
     def forward(self, input: Tensor) -> Tensor:
         return F.embedding(
@@ -98,12 +125,7 @@ class Embedding(Module):
         parts = [f"{self.num_embeddings}, {self.embedding_dim}"]
         if self.padding_idx is not None:
             parts.append(f"padding_idx={self.padding_idx}")
-        if self.max_norm is not None:
-            parts.append(f"max_norm={self.max_norm}")
-        if self.norm_type != 2:
-            parts.append(f"norm_type={self.norm_type}")
-        if self.scale_grad_by_freq is not False:
-            parts.append(f"scale_grad_by_freq={self.scale_grad_by_freq}")
+        parts += self._norm_settings()
         if self.sparse is not False:
             parts.append("sparse=True")
         return ", ".join(parts)

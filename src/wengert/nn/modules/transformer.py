@@ -45,33 +45,58 @@ def _causal_mask(size: int, dtype: Any = None) -> Tensor:
     return full((size, size), -math.inf, dtype=dtype).triu(1)
 
 
-def _is_causal(mask: Tensor | None, given: bool | None, size: int) -> bool:
-    """Say whether a mask is the causal one: as the caller says, or by looking."""
+def _is_causal(mask: Tensor | None, given: bool | None, x: Tensor, layer: Any) -> bool:
+    """Say whether a mask is the causal one for x: as the caller says, or by looking."""
     if given is not None:
         return given
+    batch_first = getattr(getattr(layer, "self_attn", None), "batch_first", False)
+    size = x.shape[1 if batch_first and x.dim() == 3 else 0]
     if mask is None or tuple(mask.shape) != (size, size) or not mask._spec.plain:
         return False  # the values of a mask that vmap maps over are many
     return bool((mask == _causal_mask(size, mask.dtype)).all())
 
 
 class _Layer(Module):
-    """The feed-forward part that both kinds of layers have."""
+    """Attentions and a feed-forward network, each with dropout, a residual sum and a layer norm."""
 
+    self_attn: MultiheadAttention
     linear1: Linear
     linear2: Linear
     dropout: Dropout
     activation: Callable[[Tensor], Tensor]
+    norm_first: bool
 
-    def _add_feed_forward(
-        self, d_model: int, dim_feedforward: int, dropout: float, bias: bool, factory: dict
-    ) -> None:
-        self.linear1 = Linear(d_model, dim_feedforward, bias=bias, **factory)
+    def _build(
+        self, attentions: tuple[str, ...], d_model: int, nhead: int, width: int, dropout: float,
+        activation: Activation, eps: float, batch_first: bool, norm_first: bool, bias: bool,
+        factory: dict[str, Any],
+    ) -> None:  # fmt: skip
+        for name in attentions:
+            attention = MultiheadAttention(
+                d_model, nhead, dropout=dropout, bias=bias, batch_first=batch_first, **factory
+            )
+            setattr(self, name, attention)
+        self.linear1 = Linear(d_model, width, bias=bias, **factory)
         self.dropout = Dropout(dropout)
-        self.linear2 = Linear(dim_feedforward, d_model, bias=bias, **factory)
+        self.linear2 = Linear(width, d_model, bias=bias, **factory)
+        self.norm_first = norm_first
+        numbers = range(1, len(attentions) + 2)
+        for k in numbers:
+            setattr(self, f"norm{k}", LayerNorm(d_model, eps=eps, bias=bias, **factory))
+        for k in numbers:
+            setattr(self, f"dropout{k}", Dropout(dropout))
+        self.activation = _activation(activation)
 
     def _feed_forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.linear2(self.dropout(self.activation(self.linear1(x))))
         return out
+
+    def _chain(self, x: Tensor, *parts: Callable[[Tensor], Tensor]) -> Tensor:
+        """Return x after the parts and the feed-forward network, each added to what it is given."""
+        for k, part in enumerate((*parts, self._feed_forward), 1):
+            norm, dropout = getattr(self, f"norm{k}"), getattr(self, f"dropout{k}")
+            x = x + dropout(part(norm(x))) if self.norm_first else norm(x + dropout(part(x)))
+        return x
 
 
 class TransformerEncoderLayer(_Layer):
@@ -101,18 +126,11 @@ class TransformerEncoderLayer(_Layer):
         device: Any = None,
         dtype: Any = None,
     ) -> None:
-        factory = {"device": device, "dtype": dtype}
         super().__init__()
-        self.self_attn = MultiheadAttention(
-            d_model, nhead, dropout=dropout, bias=bias, batch_first=batch_first, **factory
-        )
-        self._add_feed_forward(d_model, dim_feedforward, dropout, bias, factory)
-        self.norm_first = norm_first
-        self.norm1 = LayerNorm(d_model, eps=layer_norm_eps, bias=bias, **factory)
-        self.norm2 = LayerNorm(d_model, eps=layer_norm_eps, bias=bias, **factory)
-        self.dropout1 = Dropout(dropout)
-        self.dropout2 = Dropout(dropout)
-        self.activation = _activation(activation)
+        self._build(
+            ("self_attn",), d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps,
+            batch_first, norm_first, bias, {"device": device, "dtype": dtype},
+        )  # fmt: skip
         kinds = (F.relu, ReLU), (F.gelu, GELU)
         self.activation_relu_or_gelu = sum(
             k for k, (f, c) in enumerate(kinds, 1)
@@ -131,15 +149,9 @@ class TransformerEncoderLayer(_Layer):
                 x, x, x, attn_mask=src_mask, key_padding_mask=src_key_padding_mask,
                 need_weights=False, is_causal=is_causal,
             )  # fmt: skip
-            return self.dropout1(out)
+            return out
 
-        x = src
-        if self.norm_first:
-            x = x + attend(self.norm1(x))
-            return x + self.dropout2(self._feed_forward(self.norm2(x)))
-        x = self.norm1(x + attend(x))
-        out: Tensor = self.norm2(x + self.dropout2(self._feed_forward(x)))
-        return out
+        return self._chain(src, attend)
 
 
 class TransformerDecoderLayer(_Layer):
@@ -169,22 +181,11 @@ class TransformerDecoderLayer(_Layer):
         device: Any = None,
         dtype: Any = None,
     ) -> None:
-        factory = {"device": device, "dtype": dtype}
         super().__init__()
-        for name in ("self_attn", "multihead_attn"):
-            made = MultiheadAttention(
-                d_model, nhead, dropout=dropout, bias=bias, batch_first=batch_first, **factory
-            )
-            setattr(self, name, made)
-        self._add_feed_forward(d_model, dim_feedforward, dropout, bias, factory)
-        self.norm_first = norm_first
-        self.norm1 = LayerNorm(d_model, eps=layer_norm_eps, bias=bias, **factory)
-        self.norm2 = LayerNorm(d_model, eps=layer_norm_eps, bias=bias, **factory)
-        self.norm3 = LayerNorm(d_model, eps=layer_norm_eps, bias=bias, **factory)
-        self.dropout1 = Dropout(dropout)
-        self.dropout2 = Dropout(dropout)
-        self.dropout3 = Dropout(dropout)
-        self.activation = _activation(activation)
+        self._build(
+            ("self_attn", "multihead_attn"), d_model, nhead, dim_feedforward, dropout, activation,
+            layer_norm_eps, batch_first, norm_first, bias, {"device": device, "dtype": dtype},
+        )  # fmt: skip
 
     def forward(
         self,
@@ -202,24 +203,16 @@ class TransformerDecoderLayer(_Layer):
                 x, x, x, attn_mask=tgt_mask, key_padding_mask=tgt_key_padding_mask,
                 need_weights=False, is_causal=tgt_is_causal,
             )  # fmt: skip
-            return self.dropout1(out)
+            return out
 
         def look(x: Tensor) -> Tensor:
             out, _ = self.multihead_attn(
                 x, memory, memory, attn_mask=memory_mask, key_padding_mask=memory_key_padding_mask,
                 need_weights=False, is_causal=memory_is_causal,
             )  # fmt: skip
-            return self.dropout2(out)
+            return out
 
-        x = tgt
-        if self.norm_first:
-            x = x + attend(self.norm1(x))
-            x = x + look(self.norm2(x))
-            return x + self.dropout3(self._feed_forward(self.norm3(x)))
-        x = self.norm1(x + attend(x))
-        x = self.norm2(x + look(x))
-        out: Tensor = self.norm3(x + self.dropout3(self._feed_forward(x)))
-        return out
+        return self._chain(tgt, attend, look)
 
 
 class TransformerEncoder(Module):
@@ -266,8 +259,7 @@ class TransformerEncoder(Module):
         src_key_padding_mask: Tensor | None = None,
         is_causal: bool | None = None,
     ) -> Tensor:
-        batch_first = getattr(getattr(self.layers[0], "self_attn", None), "batch_first", False)
-        causal = _is_causal(mask, is_causal, src.shape[1 if batch_first and src.dim() == 3 else 0])
+        causal = _is_causal(mask, is_causal, src, self.layers[0])
         out = src
         for layer in self.layers:
             out = layer(
@@ -337,9 +329,7 @@ class TransformerDecoder(Module):
         tgt_is_causal: bool | None = None,
         memory_is_causal: bool = False,
     ) -> Tensor:
-        batch_first = getattr(getattr(self.layers[0], "self_attn", None), "batch_first", False)
-        size = tgt.shape[1 if batch_first and tgt.dim() == 3 else 0]
-        causal = _is_causal(tgt_mask, tgt_is_causal, size)
+        causal = _is_causal(tgt_mask, tgt_is_causal, tgt, self.layers[0])
         out = tgt
         for layer in self.layers:
             out = layer(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import Any
 
 from ..modules.module import Module
@@ -23,6 +22,8 @@ def skip_init(module_cls: type[Module], *args: Any, **kwargs: Any) -> Module:
 
     if not issubclass(module_cls, Module):
         raise RuntimeError(f"Expected a Module; got {module_cls}")
+    import inspect
+
     if "device" not in inspect.signature(module_cls).parameters:
         raise RuntimeError("Module must support a 'device' arg to skip initialization")
     with fork_rng(devices=[]):

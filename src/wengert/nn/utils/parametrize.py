@@ -75,6 +75,11 @@ class ParametrizationList(ModuleList):
 
     Several originals are what a `right_inverse` makes that returns a sequence; the first function
     takes them all. Raises ValueError where dtype or shape change, unless `unsafe`.
+
+    >>> import wengert as torch
+    >>> layer = torch.nn.utils.parametrizations.weight_norm(torch.nn.Linear(2, 3))
+    >>> [name for name, _ in layer.parametrizations.weight.named_parameters()]
+    ['original0', 'original1']
     """
 
     original: Tensor
@@ -333,7 +338,14 @@ def _check_another(module: Module, name: str, parametrization: Any) -> None:
 
 
 def is_parametrized(module: Module, tensor_name: str | None = None) -> bool:
-    """Returns True if the module has a parametrized tensor, or one of that name."""
+    """Returns True if the module has a parametrized tensor, or one of that name.
+
+    >>> import wengert as torch
+    >>> layer = torch.nn.utils.parametrizations.spectral_norm(torch.nn.Linear(2, 3))
+    >>> P = torch.nn.utils.parametrize
+    >>> P.is_parametrized(layer), P.is_parametrized(layer, "bias")
+    (True, False)
+    """
     functions = module.__dict__.get("_modules", {}).get("parametrizations")
     if not isinstance(functions, ModuleDict):
         return False
@@ -347,6 +359,11 @@ def remove_parametrizations(
 
     Raises ValueError if there is nothing to remove, and for several originals without
     `leave_parametrized`.
+
+    >>> import wengert as torch
+    >>> layer = torch.nn.utils.parametrizations.weight_norm(torch.nn.Linear(2, 3))
+    >>> torch.nn.utils.parametrize.remove_parametrizations(layer, "weight")
+    Linear(in_features=2, out_features=3, bias=True)
     """
     if not is_parametrized(module, tensor_name):
         raise ValueError(f"Module {module} does not have a parametrization on {tensor_name}")
@@ -375,7 +392,13 @@ def remove_parametrizations(
 
 
 def type_before_parametrizations(module: Module) -> type:
-    """Returns the class that the module had before it got one for its parametrizations."""
+    """Returns the class that the module had before it got one for its parametrizations.
+
+    >>> import wengert as torch
+    >>> layer = torch.nn.utils.parametrizations.weight_norm(torch.nn.Linear(2, 3))
+    >>> torch.nn.utils.parametrize.type_before_parametrizations(layer).__name__
+    'Linear'
+    """
     return type(module).__bases__[0] if is_parametrized(module) else type(module)
 
 
@@ -385,6 +408,13 @@ def transfer_parametrizations_and_params(
     """Puts the parametrizations of one module on another, which it returns.
 
     Functions and originals are shared by the two afterwards.
+
+    >>> import wengert as torch
+    >>> P, a, b = torch.nn.utils.parametrize, torch.nn.Linear(2, 3), torch.nn.Linear(2, 3)
+    >>> _ = torch.nn.utils.parametrizations.weight_norm(a)
+    >>> _ = P.transfer_parametrizations_and_params(a, b)
+    >>> torch.equal(a.weight, b.weight)
+    True
     """
     if not is_parametrized(from_module):
         return to_module

@@ -47,6 +47,14 @@ class BasePruningMethod(ABC):
 
     The type says what a method sees of a tensor that is pruned already: its remaining entries
     ("unstructured"), its remaining channels ("structured") or everything ("global").
+
+    >>> import wengert as torch
+    >>> class Negative(torch.nn.utils.prune.BasePruningMethod):
+    ...     PRUNING_TYPE = "unstructured"
+    ...     def compute_mask(self, t, default_mask):
+    ...         return default_mask * (t >= 0)
+    >>> Negative().prune(torch.tensor([1.0, -2.0, 3.0]))
+    tensor([1., -0., 3.])
     """
 
     PRUNING_TYPE: str
@@ -136,7 +144,16 @@ class BasePruningMethod(ABC):
 
 
 class PruningContainer(BasePruningMethod):
-    """Several methods on one parameter; a new one acts on what the others have left."""
+    """Several methods on one parameter; a new one acts on what the others have left.
+
+    >>> import wengert as torch
+    >>> P = torch.nn.utils.prune
+    >>> layer = torch.nn.Linear(4, 4)
+    >>> for _ in range(2):
+    ...     _ = P.random_unstructured(layer, "weight", amount=0.5)
+    >>> layer.weight_mask.sum()
+    tensor(4.)
+    """
 
     def __init__(self, *args: Any) -> None:
         self._pruning_methods: tuple[BasePruningMethod, ...] = ()
@@ -190,7 +207,12 @@ class PruningContainer(BasePruningMethod):
 
 
 class Identity(BasePruningMethod):
-    """Prunes nothing, but gives the module its mask of ones."""
+    """Prunes nothing, but gives the module its mask of ones.
+
+    >>> import wengert as torch
+    >>> torch.nn.utils.prune.Identity().prune(torch.tensor([1.0, 2.0]))
+    tensor([1., 2.])
+    """
 
     PRUNING_TYPE = "unstructured"
 
@@ -207,7 +229,12 @@ class _Counted(BasePruningMethod):
 
 
 class RandomUnstructured(_Counted):
-    """Prunes single entries at random."""
+    """Prunes single entries at random.
+
+    >>> import wengert as torch
+    >>> torch.nn.utils.prune.RandomUnstructured(2).prune(torch.ones(5)).sum()
+    tensor(3.)
+    """
 
     PRUNING_TYPE = "unstructured"
 
@@ -220,7 +247,12 @@ class RandomUnstructured(_Counted):
 
 
 class L1Unstructured(_Counted):
-    """Prunes the single entries of smallest magnitude."""
+    """Prunes the single entries of smallest magnitude.
+
+    >>> import wengert as torch
+    >>> torch.nn.utils.prune.L1Unstructured(2).prune(torch.tensor([3.0, -1.0, 2.0]))
+    tensor([3., -0., 0.])
+    """
 
     PRUNING_TYPE = "unstructured"
 
@@ -233,7 +265,12 @@ class L1Unstructured(_Counted):
 
 
 class RandomStructured(_Counted):
-    """Prunes whole channels along `dim` at random."""
+    """Prunes whole channels along `dim` at random.
+
+    >>> import wengert as torch
+    >>> torch.nn.utils.prune.RandomStructured(amount=1, dim=0).prune(torch.ones(3, 2)).sum()
+    tensor(4.)
+    """
 
     PRUNING_TYPE = "structured"
 
@@ -252,7 +289,14 @@ class RandomStructured(_Counted):
 
 
 class LnStructured(_Counted):
-    """Prunes the channels along `dim` of smallest n-norm."""
+    """Prunes the channels along `dim` of smallest n-norm.
+
+    >>> import wengert as torch
+    >>> t = torch.tensor([[3.0, 4.0], [0.0, 1.0]])
+    >>> torch.nn.utils.prune.LnStructured(1, n=2, dim=0).prune(t)
+    tensor([[3., 4.],
+            [0., 0.]])
+    """
 
     PRUNING_TYPE = "structured"
 
@@ -272,7 +316,12 @@ class LnStructured(_Counted):
 
 
 class CustomFromMask(BasePruningMethod):
-    """Prunes where a given mask is zero."""
+    """Prunes where a given mask is zero.
+
+    >>> import wengert as torch
+    >>> torch.nn.utils.prune.CustomFromMask(torch.tensor([1, 0])).prune(torch.tensor([3.0, 4.0]))
+    tensor([3., 0.])
+    """
 
     PRUNING_TYPE = "global"
 
@@ -290,13 +339,26 @@ class CustomFromMask(BasePruningMethod):
 
 
 def identity(module: Module, name: str) -> Module:
-    """Gives a parameter the form of a pruned one, with a mask of ones."""
+    """Gives a parameter the form of a pruned one, with a mask of ones.
+
+    >>> import wengert as torch
+    >>> layer = torch.nn.utils.prune.identity(torch.nn.Linear(2, 1), "bias")
+    >>> layer.bias_mask
+    tensor([1.])
+    """
     Identity.apply(module, name)
     return module
 
 
 def random_unstructured(module: Module, name: str, amount: Amount) -> Module:
-    """Prunes `amount` entries of a parameter (a number or a fraction) at random."""
+    """Prunes `amount` entries of a parameter (a number or a fraction) at random.
+
+    >>> import wengert as torch
+    >>> layer = torch.nn.Linear(4, 2)
+    >>> _ = torch.nn.utils.prune.random_unstructured(layer, "weight", amount=0.25)
+    >>> layer.weight_mask.sum()
+    tensor(6.)
+    """
     RandomUnstructured.apply(module, name, amount)
     return module
 
@@ -318,7 +380,14 @@ def l1_unstructured(
 
 
 def random_structured(module: Module, name: str, amount: Amount, dim: int) -> Module:
-    """Prunes `amount` channels along `dim` at random."""
+    """Prunes `amount` channels along `dim` at random.
+
+    >>> import wengert as torch
+    >>> layer = torch.nn.Linear(4, 2)
+    >>> _ = torch.nn.utils.prune.random_structured(layer, "weight", amount=1, dim=1)
+    >>> layer.weight_mask.sum()
+    tensor(6.)
+    """
     RandomStructured.apply(module, name, amount, dim)
     return module
 
@@ -331,7 +400,15 @@ def ln_structured(
     dim: int,
     importance_scores: Tensor | None = None,
 ) -> Module:
-    """Prunes the `amount` channels along `dim` of smallest n-norm (any `p` of `torch.norm`)."""
+    """Prunes the `amount` channels along `dim` of smallest n-norm (any `p` of `torch.norm`).
+
+    >>> import wengert as torch
+    >>> layer = torch.nn.Linear(2, 2)
+    >>> _ = layer.load_state_dict({"weight": torch.tensor([[3.0, 4.0], [0.0, 1.0]])}, strict=False)
+    >>> torch.nn.utils.prune.ln_structured(layer, "weight", amount=1, n=2, dim=0).weight_mask
+    tensor([[1., 1.],
+            [0., 0.]])
+    """
     LnStructured.apply(module, name, amount, n, dim, importance_scores=importance_scores)
     return module
 
@@ -345,6 +422,14 @@ def global_unstructured(
     """Prunes several parameters as if they were one, with an unstructured method.
 
     `kwargs` go to the method; `importance_scores` are by (module, name).
+
+    >>> import wengert as torch
+    >>> P = torch.nn.utils.prune
+    >>> model = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Linear(3, 1))
+    >>> wanted = [(layer, "weight") for layer in model]
+    >>> P.global_unstructured(wanted, P.L1Unstructured, amount=4)
+    >>> sum(layer.weight_mask.sum() for layer in model)
+    tensor(5.)
     """
     if not isinstance(parameters, Iterable):
         raise TypeError("global_unstructured(): parameters is not an Iterable")
@@ -383,13 +468,26 @@ def global_unstructured(
 
 
 def custom_from_mask(module: Module, name: str, mask: Tensor) -> Module:
-    """Prunes a parameter where `mask` is zero."""
+    """Prunes a parameter where `mask` is zero.
+
+    >>> import wengert as torch
+    >>> P = torch.nn.utils.prune
+    >>> P.custom_from_mask(torch.nn.Linear(2, 2), "bias", torch.tensor([0, 1])).bias_mask
+    tensor([0., 1.])
+    """
     CustomFromMask.apply(module, name, mask)
     return module
 
 
 def remove(module: Module, name: str) -> Module:
-    """Makes pruning permanent: the parameter with its zeros, without mask and hook."""
+    """Makes pruning permanent: the parameter with its zeros, without mask and hook.
+
+    >>> import wengert as torch
+    >>> P = torch.nn.utils.prune
+    >>> layer = P.remove(P.random_unstructured(torch.nn.Linear(4, 2), "weight", amount=3), "weight")
+    >>> int((layer.weight == 0).sum()), P.is_pruned(layer)
+    (3, False)
+    """
     for key, hook in module._forward_pre_hooks.items():
         if isinstance(hook, BasePruningMethod) and hook._tensor_name == name:
             hook.remove(module)
@@ -401,7 +499,13 @@ def remove(module: Module, name: str) -> Module:
 
 
 def is_pruned(module: Module) -> bool:
-    """Returns True if a parameter of the module, or of one below it, is pruned."""
+    """Returns True if a parameter of the module, or of one below it, is pruned.
+
+    >>> import wengert as torch
+    >>> P = torch.nn.utils.prune
+    >>> P.is_pruned(P.identity(torch.nn.Linear(2, 2), "weight")), P.is_pruned(torch.nn.Linear(2, 2))
+    (True, False)
+    """
     return any(
         isinstance(hook, BasePruningMethod)
         for part in module.modules()

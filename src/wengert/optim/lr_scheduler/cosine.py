@@ -7,6 +7,7 @@ from typing import Any
 
 from ..optimizer import Optimizer
 from .base import LRScheduler, each
+from .momentum import MomentumCycle
 
 
 class CosineAnnealingLR(LRScheduler):
@@ -103,7 +104,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         self._write(values)
 
 
-class OneCycleLR(LRScheduler):
+class OneCycleLR(MomentumCycle):
     """Up to `max_lr` in the first part of the run, then far down; momentum the other way.
 
     Smith and Topin, Super-Convergence (2018). The length is `total_steps`, or `epochs` times
@@ -175,33 +176,9 @@ class OneCycleLR(LRScheduler):
                 group["max_lr"] = peak
                 group["min_lr"] = group["initial_lr"] / final_div_factor
         self.cycle_momentum = cycle_momentum
-        self.use_beta1 = False
         if cycle_momentum:
             self._start_momentum(optimizer, base_momentum, max_momentum, last_epoch)
         super().__init__(optimizer, last_epoch)
-
-    def _start_momentum(self, optimizer: Optimizer, low: Any, high: Any, last_epoch: int) -> None:
-        if "momentum" not in optimizer.defaults and "betas" not in optimizer.defaults:
-            raise ValueError(
-                "optimizer must support momentum or beta1 with `cycle_momentum` option enabled"
-            )
-        self.use_beta1 = "betas" in optimizer.defaults
-        if last_epoch != -1:
-            return
-        for group, most, least in zip(
-            optimizer.param_groups,
-            each("max_momentum", high, optimizer),
-            each("base_momentum", low, optimizer),
-            strict=True,
-        ):
-            self._set_momentum(group, most)
-            group["max_momentum"], group["base_momentum"] = most, least
-
-    def _set_momentum(self, group: dict[str, Any], value: float) -> None:
-        if self.use_beta1:
-            group["betas"] = (value, *group["betas"][1:])
-        else:
-            group["momentum"] = value
 
     def _between(self, start: float, end: float, part: float) -> float:
         if self._anneal_func_type == "linear":

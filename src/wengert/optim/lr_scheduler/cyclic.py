@@ -8,12 +8,13 @@ from typing import Any
 
 from ...core.tensor import Tensor
 from ..optimizer import Optimizer
-from .base import LRScheduler, each, set_rate
+from .base import each, set_rate
+from .momentum import MomentumCycle
 
 _MODES = ("triangular", "triangular2", "exp_range")
 
 
-class CyclicLR(LRScheduler):
+class CyclicLR(MomentumCycle):
     """lr from base_lr to max_lr in `step_size_up` steps and back in `step_size_down`, again and again.
 
     The height of the triangle is scaled by 1, by 2^(1 - cycle) (`triangular2`), by gamma^step
@@ -65,31 +66,11 @@ class CyclicLR(LRScheduler):
         self.scale_mode = scale_mode
         self.cycle_momentum = cycle_momentum
         if cycle_momentum:
-            self._start_momentum(optimizer, base_momentum, max_momentum, last_epoch)
+            self.base_momentums, self.max_momentums = self._start_momentum(
+                optimizer, base_momentum, max_momentum, last_epoch
+            )
         super().__init__(optimizer, last_epoch)
         self.base_lrs = lowest
-
-    def _start_momentum(self, optimizer: Optimizer, low: Any, high: Any, last_epoch: int) -> None:
-        if "momentum" not in optimizer.defaults and "betas" not in optimizer.defaults:
-            raise ValueError(
-                "optimizer must support momentum or beta1 with `cycle_momentum` option enabled"
-            )
-        self.use_beta1 = "betas" in optimizer.defaults
-        self.base_momentums = each("base_momentum", low, optimizer)
-        self.max_momentums = each("max_momentum", high, optimizer)
-        if last_epoch != -1:
-            return
-        for group, most, least in zip(
-            optimizer.param_groups, self.max_momentums, self.base_momentums, strict=True
-        ):
-            self._set_momentum(group, most)
-            group["max_momentum"], group["base_momentum"] = most, least
-
-    def _set_momentum(self, group: dict[str, Any], value: float) -> None:
-        if self.use_beta1:
-            group["betas"] = (value, *group["betas"][1:])
-        else:
-            group["momentum"] = value
 
     def scale_fn(self, x: float) -> float:
         """Returns the height of the triangle at `x`, a cycle or a step."""
