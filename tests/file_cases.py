@@ -138,7 +138,7 @@ def schedulers(lib):
     return found
 
 
-FLOATS = ("float16", "float32", "float64", "bfloat16", "complex64", "complex128")
+FLOATS = ("float16", "float32", "float64", "complex64", "complex128")
 INTEGERS = ("uint8", "int8", "int16", "int32", "int64", "uint16", "uint32", "uint64", "bool")
 
 
@@ -202,6 +202,12 @@ def network(lib):
     )
 
 
+def brain_floats(lib):
+    """Alone, because NumPy has the dtype only with the package ml_dtypes."""
+    base = lib.tensor([0.0, 1.5, -2.0, 3.0], dtype=lib.bfloat16)
+    return [base, base[1:3], lib.nn.Parameter(base[:2].clone())]
+
+
 def training(lib):
     """What training scripts save: model, optimiser, scheduler, epoch."""
     lib.manual_seed(0)
@@ -220,7 +226,7 @@ def training(lib):
 # Cases that PyTorch itself reads with weights_only=True.
 CASES = {
     "layers.pt": layers, "optimizers.pt": optimizers, "schedulers.pth": schedulers, "tensors.pt": tensors,
-    "containers.pth": containers, "generator.pt": generator, "tensor.pt": one_tensor, "training.tar": training,
+    "containers.pth": containers, "generator.pt": generator, "tensor.pt": one_tensor, "training.tar": training, "bfloat16.pt": brain_floats,
 }  # fmt: skip
 
 

@@ -14,7 +14,6 @@ import time
 import tracemalloc
 import zipfile
 
-import numpy as np
 import pytest
 from against import REAL, raises, torch
 from hostile_files import FOUR, archive, npy, npz, number, safetensors, tensor, text
@@ -497,8 +496,8 @@ def test_npz_names_never_become_paths(tmp_path):
 
 def test_npz_does_not_lose_bfloat16():
     """NumPy writes the dtype as two opaque bytes; nothing is written that reads back as another."""
-    with raises(TypeError, "is bfloat16, which .npz files can't hold"):
-        torch.save_npz({"a": torch.ones(2, dtype=torch.bfloat16)}, io.BytesIO())
     data = npz([("a.npy", npy((2,), "|V2", bytes(4)))])
     refused(data, "which no tensor has", load=load_npz)
-    assert np.dtype("V2").itemsize == 2
+    pytest.importorskip("ml_dtypes")
+    with raises(TypeError, "is bfloat16, which .npz files can't hold"):
+        torch.save_npz({"a": torch.ones(2, dtype=torch.bfloat16)}, io.BytesIO())

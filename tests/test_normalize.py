@@ -136,3 +136,29 @@ def test_no_elements():
     F.layer_norm(x, (4,), w).sum().backward()
     assert x.grad.shape == (0, 4)
     assert not w.grad.any()
+
+
+# ---------------------------------------------------------------- evaluation
+@pytest.mark.parametrize("shape", [(3, 4, 5), (9, 6, 20, 19), (700, 30), (8, 12, 13, 17)])
+@pytest.mark.parametrize("mean", [0.0, 300.0])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16])
+def test_gradients_with_given_statistics(shape, mean, dtype):
+    r = np.random.default_rng(4)
+    c = shape[1]
+    dims, tall = (0, *range(2, len(shape))), (1, c, *[1] * (len(shape) - 2))
+    m, v, w, b = mean + r.normal(size=c), r.random(c) + 0.5, r.normal(size=c), r.normal(size=c)
+    a, g = mean + r.normal(size=shape), r.normal(size=shape)
+    stats = [torch.tensor(t, dtype=dtype) for t in (m, v)]
+    x, weight, bias = (torch.tensor(t, dtype=dtype, requires_grad=True) for t in (a, w, b))
+    cotangent = torch.tensor(g, dtype=dtype)
+    F.batch_norm(x, *stats, weight, bias).backward(cotangent)
+    a, m, v, w, g = (t.detach().double().numpy() for t in (x, *stats, weight, cotangent))
+    scale = 1 / np.sqrt(v + 1e-5)
+    exact = dtype is torch.float64
+    for t, want in (
+        (x, g * (scale * w).reshape(tall)),
+        (weight, (g * (a - m.reshape(tall))).sum(dims) * scale),
+        (bias, g.sum(dims)),
+    ):
+        rtol, atol = (1e-9, 1e-9) if exact else (4e-3, 4e-3 * np.abs(want).max())
+        np.testing.assert_allclose(t.grad.double().numpy(), want, rtol=rtol, atol=atol)

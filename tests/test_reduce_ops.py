@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from against import REAL, collected_warnings, raises, torch
@@ -535,3 +537,16 @@ def test_integer_reductions_against_torch(dtype):
     for name in ("cumsum", "cumprod", "max", "amin", "cummin"):
         against_torch(lambda T, t, n=name: getattr(t, n)(1), x)
     against_torch(lambda T, t: t.logsumexp(0), x)
+
+
+# ------------------------------------------------------------------- ways of the kernel
+@pytest.mark.parametrize("shape", [(2, 3, 4), (2, 3, 4, 5), (1, 3, 1), (4, 1, 3, 2), (0, 3, 2), (2, 0, 3), (2, 3, 0), (2, 3, 5000)])
+def test_sums_over_any_dims(shape):
+    a = np.random.default_rng(1).normal(size=shape)
+    x = torch.tensor(a)
+    for k in range(1, len(shape) + 1):
+        for dims in itertools.permutations(range(len(shape)), k):
+            for keepdim in (False, True):
+                out, want = x.sum(dims, keepdim), a.sum(dims, keepdims=keepdim)
+                assert out.shape == want.shape
+                np.testing.assert_allclose(out.numpy(), want, rtol=1e-12, atol=1e-12)

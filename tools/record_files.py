@@ -40,7 +40,7 @@ def main() -> None:
     path, files = os.path.join(TESTS, "recorded_files.tar.xz"), written()
     with tarfile.open(path, "w:xz", preset=9) as archive:
         for name, data in files.items():
-            info = tarfile.TarInfo(name)  # without a date: equal contents make equal files
+            info = tarfile.TarInfo(name)  # without a date, which would change with every run
             info.size = len(data)
             archive.addfile(info, io.BytesIO(data))
     print(f"{path}: {os.path.getsize(path)} bytes, from PyTorch {torch.__version__}")

@@ -259,7 +259,9 @@ def warm_some(op: Any, args: tuple, params: tuple) -> Any:
             arrays.append(None)
             edges.append(None)
             continue
-        if not isinstance(a, Tensor) or not a._spec.plain or a._ext is not None and a._ext.inference:
+        if not isinstance(a, Tensor) or not a._spec.plain:
+            return bind(op, args, params)
+        if a._ext is not None and a._ext.inference:
             return bind(op, args, params)
         arrays.append(a._array)
         e = a._edge

@@ -11,6 +11,7 @@ from ..core.size import Size
 from ..core.tensor import Tensor
 from . import constraints
 from .distribution import Distribution, ExponentialFamily, Family
+from .gamma_family import Chi2
 from .utils import broadcast_all, standard_normal, unfilled
 
 __all__ = ["Cauchy", "Laplace", "Normal", "StudentT", "Uniform"]
@@ -221,8 +222,6 @@ class StudentT(_LocationScale):
     def __init__(
         self, df: Any, loc: Any = 0.0, scale: Any = 1.0, validate_args: bool | None = None
     ) -> None:
-        from .gamma_family import Chi2
-
         self.df, self.loc, self.scale = broadcast_all(df, loc, scale)
         self._chi2 = Chi2(self.df)
         Distribution.__init__(self, self.df.shape, validate_args=validate_args)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -218,10 +219,7 @@ class ComposeTransform(Transform):
     @property
     def sign(self) -> Any:
         """The product of their signs."""
-        sign: Any = 1
-        for p in self.parts:
-            sign = sign * p.sign
-        return sign
+        return math.prod([p.sign for p in self.parts])
 
     @property
     def inv(self) -> Transform:

@@ -6,7 +6,8 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from ..core import dual, state
+from ..autograd.function_op import check_tangent
+from ..core import dual, engine, state
 from ..core.dual import Dual
 from ..core.op import TENSORS as T
 from ..core.op import share
@@ -82,8 +83,6 @@ def jvp(
 
 def made_dual(level: int, x: Tensor, t: Tensor) -> Tensor:
     """Return x with the tangent t at a level."""
-    from ..autograd.function_op import check_tangent
-
     for which, what in ((x, "primal"), (t, "tangent")):
         if which.dtype.category < 2:
             raise ValueError(f"Expected {what} to be floating point or complex, but got: {which.dtype}")
@@ -239,8 +238,6 @@ def linearize(func: Callable, *primals: Any) -> tuple[Any, Callable]:
 
 def _transpose(outs: list, us: list, inner: list) -> list:
     """Pull the variables `us` back, recorded: what comes out is linear in them."""
-    from ..core import engine
-
     roots = [(o._edge, engine.from_user(u)) for o, u in zip(outs, us, strict=True) if o._edge is not None]
     edges = [v._edge for v in inner]
     caught = engine.run(roots, inputs=edges, retain=True, create=True) if roots else {}

@@ -6,9 +6,11 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from ..core import state
 from ..core.op import TENSORS as T
-from ..core.tensor import Tensor
+from ..core.tensor import Tensor, wrap
 from ..core.tree import flatten, unflatten
 from .level import Arguments, only_tensors, pull, running, settle, variables
 from .mapping import chunk_sizes, vmap
@@ -235,10 +237,6 @@ def _rows(outs: list, structure: Any, pullback: Callable, count: int, chunk: int
 
 def unit_vectors(outs: list, at: int, size: int) -> list:
     """Return rows at .. at + size of the identity over the elements of all outputs, split among them."""
-    import numpy as np
-
-    from ..core.tensor import wrap
-
     basis, begin = [], 0
     for o in outs:
         n = o.numel()

@@ -37,12 +37,9 @@ def functional_call(
     tensor([3.])
     """
     given = _merged(parameter_and_buffer_dicts)
-    if args is None:
-        args = ()
-    elif not isinstance(args, tuple):
-        args = (args,)
+    inputs = args if isinstance(args, tuple) else () if args is None else (args,)
     with replaced(module, given, tie_weights, strict):
-        return module(*args, **(kwargs or {}))
+        return module(*inputs, **(kwargs or {}))
 
 
 def _merged(dicts: Any) -> dict[str, Tensor]:

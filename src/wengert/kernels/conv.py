@@ -287,7 +287,7 @@ def weights(
     x: Array, u: Array, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints, groups: int
 ) -> Array:
     """The adjoint of `convolve` in its weights: windows of the input times values of the result."""
-    n, channels = x.shape[:2]
+    channels = x.shape[1]
     o, out = u.shape[1], u.shape[2:]
     shape = (o, channels // groups, *kernel)
     if not x.size or not u.size:

@@ -41,9 +41,7 @@ class _Block:
         for at in product(*map(range, kernel)):
             far = [k * d for k, d in zip(at, dilation, strict=True)]
             shift = sum(f // s * step for f, s, step in zip(far, stride, steps, strict=True))
-            self.taps.append(
-                (tuple([f % s for f, s in zip(far, stride, strict=True)]), shift)
-            )
+            self.taps.append((tuple([f % s for f, s in zip(far, stride, strict=True)]), shift))
         self.lost = max([shift for _, shift in self.taps])  # places at the end that are no window
 
     def cuts(self, n: int, channels: int) -> Iterator[tuple[slice, slice]]:
@@ -153,9 +151,7 @@ def transposed(
     return result
 
 
-def weights(
-    x: Array, u: Array, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints
-) -> Array:
+def weights(x: Array, u: Array, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints) -> Array:
     """The adjoint of `convolve` in its weights: (C, O / C, taps)."""
     n, channels = x.shape[:2]
     out = u.shape[2:]

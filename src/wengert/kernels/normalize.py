@@ -519,6 +519,39 @@ def rescale(
     return _laid_out(out.reshape(x.shape), x)
 
 
+def rescale_backward(
+    g: Array, x: Array, y: Array | None, m: Array, v: Array, need: tuple[bool, ...], affine: Ints,
+    eps: float,
+) -> Parts:  # fmt: skip
+    """The cotangents of input, weight and bias: g r y, sum(g (x - m)) r and sum(g)."""
+    if HALF in (g.dtype, x.dtype, v.dtype):
+        g, x, m, v = (t.astype(SINGLE) for t in (g, x, m, v))
+        y = _flat(y, SINGLE)
+    r = _rsqrt(v, eps)
+    a = r if y is None else r * y
+    if x.size <= _FEW or not x.dtype == g.dtype == a.dtype:
+        axes = (0, *range(2, x.ndim))
+        gx = g * a.reshape(affine) if need[0] else None
+        gy = gz = None
+        if need[1]:
+            h = x - m.reshape(affine)
+            h *= r.reshape(affine)
+            gy = np.add.reduce(g * h, axes)
+        if need[2]:
+            gz = np.add.reduce(g, axes)
+        return gx, gy, gz
+    whole = _Channels(x.shape, None)
+    gx = whole.scaled(g, a[None], None).reshape(x.shape) if need[0] else None
+    gy = gz = None
+    if need[1] or need[2]:
+        gz = whole.sums(g)
+    if need[1]:
+        centred = _off_centre(m, r)
+        products = whole.sums(g, whole.centred(x, m) if centred else x)
+        gy = (products if centred else products - m * gz) * r
+    return gx, gy, gz if need[2] else None
+
+
 def update(running: Array, value: Array, momentum: float, factor: float = 1.0) -> None:
     """running = (1 - momentum) running + momentum factor value, in place, computed in float64."""
     wide = value.reshape(running.shape).astype(np.float64)

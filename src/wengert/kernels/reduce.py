@@ -84,6 +84,30 @@ def _total(flat: ndarray) -> Any:
     return out if whole == n else out + flat[whole:].dot(ones(n - whole, flat.dtype))
 
 
+def kept_shape(shape: tuple, dim: tuple) -> tuple:
+    """Return a shape with 1 in place of each of some dims."""
+    return tuple([1 if k in dim else n for k, n in enumerate(shape)])
+
+
+def _last_dims(x: ndarray, dim: tuple) -> Any:
+    """Sums over the last dims, or over all but dim 1, by BLAS; None if they are others.
+
+    Four to ten times as fast as add.reduce, which adds short rows one by one.
+    """
+    channels = 0 in dim and 1 not in dim and len(dim) == x.ndim - 1
+    lead = 2 if channels else x.ndim - len(dim)
+    if not channels and any([k < lead for k in dim]):
+        return None
+    shape = x.shape[:lead]
+    n = 1
+    for k in x.shape[lead:]:
+        n *= k
+    if not 1 < n <= 4096 or not x.size:
+        return None
+    out = x.reshape(-1, n).dot(ones(n, x.dtype)).reshape(shape)
+    return ones(shape[0], x.dtype).dot(out) if channels else out
+
+
 def sum(x: ndarray, dim: tuple | None, keepdim: bool) -> Any:
     """Add up; by products with ones (BLAS) where it can, which over many rows is more exact too."""
     d = x.dtype
@@ -103,6 +127,10 @@ def sum(x: ndarray, dim: tuple | None, keepdim: bool) -> Any:
             elif 1 < n <= 4096 and x.flags.c_contiguous:
                 out = x.dot(ones(n, d))
                 return out[:, None] if keepdim else out
+        elif x.ndim > 2 and d in _BLAS and x.flags.c_contiguous:
+            out = _last_dims(x, dim)
+            if out is not None:
+                return out.reshape(kept_shape(x.shape, dim)) if keepdim else out
         out = add.reduce(x, dim, None, None, keepdim)
         return out if x.ndim < 3 else packed(out)
     if d.kind in "iub":

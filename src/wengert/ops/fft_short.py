@@ -10,6 +10,7 @@ from ..core.registry import public
 from ..core.tensor import Tensor
 from .checking import check_tensor
 from .fft import c2c, c2r, r2c
+from .pad import pad
 
 T: Any = TENSORS
 
@@ -48,8 +49,6 @@ def stft(
     if align_to_window is not None and center:
         raise RuntimeError("stft align_to_window should only be set when center = false")
     if center and input.ndim in (1, 2):
-        from .pad import pad
-
         lead = (1,) * (3 - input.ndim)
         wide = pad(input.reshape(lead + tuple(input.shape)), (n_fft // 2, n_fft // 2), pad_mode)
         input = wide.reshape(tuple(wide.shape)[3 - input.ndim :])

@@ -7,6 +7,7 @@ from typing import Any
 from ..core.op import TENSORS as T
 from ..core.registry import public
 from ..core.tensor import Tensor
+from .factor import cholesky, linalg_qr
 from .matrices import matrices, mh
 from .norm import matrix_norm, vector_norm
 from .random import randn
@@ -22,8 +23,6 @@ def _basis(A: Tensor, q: int, niter: int) -> Tensor:
     N. Halko, P. Martinsson and J. Tropp, "Finding structure with randomness", SIAM Review 53
     (2011), algorithm 4.4.
     """
-    from .factor import linalg_qr
-
     Q = linalg_qr(A @ randn(A.shape[-1], q, dtype=A.dtype))[0]
     for _ in range(niter):
         Q = linalg_qr(mh(T, A, A._spec) @ Q)[0]
@@ -112,8 +111,6 @@ def lobpcg(
         )
     S = (A + mh(T, A, A._spec)) / 2
     if B is not None:  # with B = L L^H: (L^-1 A L^-H) (L^H v) = w (L^H v)
-        from .factor import cholesky
-
         L = cholesky(B)
         half = solve_triangular(L, S, upper=False)
         S = solve_triangular(L, mh(T, half, half._spec), upper=False)

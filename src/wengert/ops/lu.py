@@ -15,6 +15,7 @@ import numpy as np
 from ..core import return_types as rt
 from ..core.batching import leading
 from ..core.define import plain, primitive
+from ..core.inplace import into
 from ..core.op import TENSORS as T
 from ..core.registry import public
 from ..core.tensor import Tensor, wrap
@@ -223,8 +224,6 @@ def lu(A: Tensor, pivot: bool = True, get_infos: bool = False, out: Any = None) 
     results = tuple(lu_factor_ex(A, pivot=pivot, check_errors=not get_infos))
     results = results if get_infos else results[:2]
     if out is not None:
-        from ..core.inplace import into
-
         return into(out, results, "lu")
     return results
 

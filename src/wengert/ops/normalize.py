@@ -29,11 +29,6 @@ def _summed(xp: Any, t: Any, affine: tuple) -> Any:
     return xp.sum(t, dims, True) if dims else t
 
 
-def _gather(xp: Any, t: Any, affine: tuple, spec: Any) -> Any:
-    """Sum a cotangent to the shape and dtype of a weight."""
-    return _like(xp, xp.reshape(_summed(xp, t, affine), tuple(spec.shape)), spec)
-
-
 def _like(xp: Any, t: Any, spec: Any) -> Any:
     d = t.dtype  # NumPy's for arrays, ours for tensors
     return t if d is spec.np or d is spec.dtype or d == spec.np else xp.cast(t, spec.dtype)
@@ -152,15 +147,27 @@ def _rescale_rule(
     xp: Any, g: Any, x: Any, y: Any, m: Any, v: Any, need: tuple, x_spec: Any, y_spec: Any,
     z_spec: Any, affine: tuple, eps: float,
 ) -> tuple:  # fmt: skip
-    r = xp.reshape(xp.rsqrt(v + eps), affine)
-    gx = gy = gz = None
-    if need[0]:
-        gx = _like(xp, g * (r if y is None else r * xp.reshape(y, affine)), x_spec)
-    if need[1]:
-        gy = _gather(xp, g * ((x - xp.reshape(m, affine)) * r), affine, y_spec)
-    if need[2]:
-        gz = _gather(xp, g, affine, z_spec)
-    return gx, gy, gz
+    gx, gy, gz = xp.rescale_pull(g, x, y, m, v, need, affine, eps)
+    return (
+        None if gx is None else _like(xp, gx, x_spec),
+        None if gy is None else _like(xp, xp.reshape(gy, tuple(y_spec.shape)), y_spec),
+        None if gz is None else _like(xp, xp.reshape(gz, tuple(z_spec.shape)), z_spec),
+    )
+
+
+def _rescale_pull_tensors(
+    g: Any, x: Any, y: Any, m: Any, v: Any, need: tuple, affine: tuple, eps: float
+) -> tuple:
+    """kernels.normalize.rescale_backward, written over tensors."""
+    r = T.reshape(T.rsqrt(v + eps), affine)
+    return (
+        g * (r if y is None else r * T.reshape(y, affine)) if need[0] else None,
+        _summed(T, g * ((x - T.reshape(m, affine)) * r), affine) if need[1] else None,
+        _summed(T, g, affine) if need[2] else None,
+    )
+
+
+utility("rescale_pull", k.rescale_backward, _rescale_pull_tensors)
 
 
 def _rescale_jvp(xp: Any, xs: tuple, ts: tuple, out: Any, params: tuple) -> Any:

@@ -178,7 +178,8 @@ def _adaptive(dims: int, input: Any, output_size: Any) -> Tensor:
         )
     check_float(input, caller, caller)
     if set(places) == {1}:
-        return T.mean(input, tuple(range(-dims, 0)), True)
+        n = input._spec.ndim
+        return T.mean(input, tuple(range(n - dims, n)), True)
     bands = tuple(
         [
             (d - dims, k.adaptive(n, m))

@@ -14,6 +14,8 @@ from ..core.registry import public
 from ..core.tensor import Tensor, as_tensor_arg
 from ..kernels.dims import wrap_dim, wrap_dims
 from .checking import check_float, check_tensor
+from .linalg import vander as powers
+from .norm import vector_norm
 
 T: Any = TENSORS
 
@@ -70,8 +72,6 @@ def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
         raise RuntimeError(f"renorm: expected maxnorm to be >= 0 but got {maxnorm:g}")
     if not input._spec.dtype.is_complex:
         check_float(input, "renorm")
-    from .norm import vector_norm
-
     d = wrap_dim(dim, input.ndim)
     rest = tuple([k for k in range(input.ndim) if k != d])
     norm = vector_norm(input, float(p), rest, True)
@@ -91,8 +91,6 @@ def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
             [4, 2, 1],
             [9, 3, 1]])
     """
-    from .linalg import vander as powers
-
     check_tensor(x, "vander", "x")
     if x.ndim != 1:
         raise RuntimeError("x must be a one-dimensional tensor.")

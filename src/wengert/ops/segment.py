@@ -129,7 +129,9 @@ def segment_reduce(
     how = {"max": "amax", "min": "amin", "mean": "sum"}.get(reduce, reduce)
     out = T.scatter_reduce(base, data, wrap(at.copy()), axis, how, not extreme)
     out = T.narrow(out, axis, 0, n)
-    if extreme and initial is not None:  # a tie with the start leaves the gradient with the elements
+    if (
+        extreme and initial is not None
+    ):  # a tie with the start leaves the gradient with the elements
         limit = wrap(np.full((), start, x.np))
         return T.where(out < limit if reduce == "max" else out > limit, limit, out)
     if reduce == "mean":

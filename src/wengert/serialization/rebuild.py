@@ -53,6 +53,8 @@ class Constructor:
     def __call__(self, arguments: tuple[Any, ...]) -> Any:
         try:
             return self.call(*arguments)
+        except ImportError as error:  # of the package that has the dtype
+            raise LoadError(f"the file cannot be loaded here: {error}") from None
         except (TypeError, ValueError, OverflowError, RuntimeError, AttributeError) as error:
             if isinstance(error, LoadError):
                 raise

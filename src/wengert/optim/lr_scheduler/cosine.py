@@ -77,25 +77,25 @@ class CosineAnnealingWarmRestarts(LRScheduler):
 
     def step(self, epoch: float | None = None) -> None:
         """Goes to the next epoch, or to `epoch`, which may be a fraction."""
-        if epoch is None and self.last_epoch < 0:
-            epoch = 0
-        if epoch is None:
-            epoch = self.last_epoch + 1
+        at: float
+        if epoch is None and self.last_epoch >= 0:
+            at = self.last_epoch + 1
             self.T_cur += 1
             if self.T_cur >= self.T_i:
                 self.T_cur %= self.T_i
                 self.T_i *= self.T_mult
         else:
-            if epoch < 0:
+            at = epoch or 0
+            if at < 0:
                 raise ValueError(f"Expected non-negative epoch, but got {epoch}")
-            self.T_i, self.T_cur = self.T_0, epoch
+            self.T_i, self.T_cur = self.T_0, at
             if self.T_mult == 1:
-                self.T_cur = epoch % self.T_0
+                self.T_cur = at % self.T_0
             else:
                 while self.T_cur >= self.T_i:
                     self.T_cur -= self.T_i
                     self.T_i *= self.T_mult
-        self.last_epoch = math.floor(epoch)
+        self.last_epoch = math.floor(at)
         self._get_lr_called_within_step = True
         try:
             values = self.get_lr()

@@ -26,12 +26,12 @@ STRING = 7
 def as_array(x: Any) -> Any:
     """A tensor, array or number as an array of at least one dim."""
     if isinstance(x, Tensor):
-        return x.detach()._array
-    if isinstance(x, np.ndarray):
-        return x
-    if np.isscalar(x):
-        return np.array([x])
-    raise NotImplementedError(f"Got {type(x)}, but numpy array or torch tensor are expected.")
+        x = x.detach()._array
+    elif np.isscalar(x):
+        x = np.array([x])
+    if not isinstance(x, np.ndarray):
+        raise NotImplementedError(f"Got {type(x)}, but numpy array or torch tensor are expected.")
+    return x
 
 
 def value(tag: str, *fields: bytes) -> bytes:
