@@ -12,7 +12,7 @@ import numpy as np
 
 from ..core import inplace, state
 from ..core.dual import innermost
-from ..core.node import PORT, Node, public_name
+from ..core.node import PORT, Node, Parts, public_name
 from ..core.tensor import Tensor
 from . import places, watch
 from .grad_mode import _Switch
@@ -71,7 +71,7 @@ def _found(a: Any) -> str | None:
 
 
 def _found_in(c: Any) -> str | None:
-    if c.__class__.__name__ == "Parts":
+    if isinstance(c, Parts):
         found = {_found_in(i) for i in c.items if i is not None}
         return "nan" if "nan" in found else "inf" if "inf" in found else None
     return _found(innermost(c) if isinstance(c, Tensor) else np.asarray(c))

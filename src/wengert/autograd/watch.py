@@ -16,6 +16,7 @@ import numpy as np
 from ..core import state
 from ..core.dual import innermost
 from ..core.errors import described
+from ..core.node import Parts
 from ..core.tensor import Tensor, wrap
 
 _lock = threading.Lock()
@@ -68,7 +69,7 @@ def pop(watcher: Watcher) -> None:
 # ------------------------------------------------------------------- looking at cotangents
 def counts(g: Any) -> str:
     """Say of a cotangent which tensor it is and how many of its elements are NaN and Inf."""
-    if g.__class__.__name__ == "Parts":
+    if isinstance(g, Parts):
         return ", ".join("None" if i is None else counts(i) for i in g.items)
     t = g if isinstance(g, Tensor) else wrap(np.asarray(g))
     a = innermost(t)
@@ -82,12 +83,9 @@ def has_nan(c: Any) -> bool:
     """Return True if a cotangent (an array, a tensor, or `Parts`) has a NaN."""
     a = innermost(c) if isinstance(c, Tensor) else c
     if a.__class__ is np.ndarray:
-        kind = a.dtype.char
-        if (
-            kind == "f" or kind == "d"
-        ):  # a sum of squares is NaN where an element is: no temporaries
+        if a.dtype.char in "fd":  # a sum of squares is NaN where an element is: no temporaries
             return isnan(np.vdot(a, a))
         return a.dtype.kind in "fc" and bool(np.isnan(a).any())
-    if a.__class__.__name__ == "Parts":
+    if isinstance(a, Parts):
         return any(i is not None and has_nan(i) for i in a.items)
     return bool(np.isnan(a).any())

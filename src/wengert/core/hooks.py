@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from . import errors, state
+from .node import Parts
 from .op import TENSORS
 from .tensor import Tensor, extra_of, wrap
 
@@ -173,14 +174,14 @@ def _call(hook: Any, create: bool, *args: Any) -> Any:
 
 
 def _as_tuple(g: Any) -> tuple:
-    if g.__class__.__name__ == "Parts":
+    if isinstance(g, Parts):
         return tuple(shown(i) for i in g.items)
     return (shown(g),)
 
 
 def _from_tuple(parts: tuple, g: Any, raw: bool) -> Any:
     values = [_hidden(p, raw) for p in parts]
-    if g.__class__.__name__ == "Parts":
+    if isinstance(g, Parts):
         return type(g)(values)
     return values[0]
 

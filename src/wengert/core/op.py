@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .node import Node, Spent
+from .node import Node, Parts, Spent
 from .record import evaluate
 from .spec import spec_of
 from .tensor import Tensor, attach, extra_of, storage_of
@@ -59,7 +59,7 @@ def space(g: Any) -> Space:
         return ARRAYS
     if isinstance(g, Tensor):
         return TENSORS
-    if g.__class__.__name__ == "Parts":
+    if isinstance(g, Parts):
         return space(g.any())
     return ARRAYS
 

@@ -94,6 +94,21 @@ class Optimizer:
 
     `defaults` are the settings that a group may leave out. `param_groups` is a list of dicts;
     `state` maps each parameter to a dict of its own.
+
+    >>> import wengert as torch
+    >>> class Plain(torch.optim.Optimizer):
+    ...     def __init__(self, params, lr):
+    ...         super().__init__(params, {"lr": lr})
+    ...     @torch.no_grad()
+    ...     def step(self, closure=None):
+    ...         for group in self.param_groups:
+    ...             for p in group["params"]:
+    ...                 p.sub_(p.grad * group["lr"])
+    >>> w = torch.tensor([1.0], requires_grad=True)
+    >>> (w * w).sum().backward()
+    >>> Plain([w], lr=0.25).step()
+    >>> w
+    tensor([0.5000], requires_grad=True)
     """
 
     newer_settings: Mapping[str, Any] = {}  # what states saved by old versions of PyTorch lack

@@ -81,7 +81,12 @@ class MSELoss(_Loss):
 
 
 class SmoothL1Loss(_Loss):
-    """0.5 d^2 / beta where d = |input - target| < beta, d - 0.5 beta elsewhere."""
+    """0.5 d^2 / beta where d = |input - target| < beta, d - 0.5 beta elsewhere.
+
+    >>> import wengert as torch
+    >>> torch.nn.SmoothL1Loss()(torch.tensor([1.0, -2.0]), torch.zeros(2))
+    tensor(1.)
+    """
 
     __constants__ = ["reduction"]
 
@@ -100,7 +105,12 @@ class SmoothL1Loss(_Loss):
 
 
 class HuberLoss(_Loss):
-    """0.5 d^2 where d = |input - target| <= delta, delta (d - 0.5 delta) elsewhere."""
+    """0.5 d^2 where d = |input - target| <= delta, delta (d - 0.5 delta) elsewhere.
+
+    >>> import wengert as torch
+    >>> torch.nn.HuberLoss()(torch.tensor([1.0, -2.0]), torch.zeros(2))
+    tensor(1.)
+    """
 
     __constants__ = ["reduction", "delta"]
 
@@ -113,7 +123,12 @@ class HuberLoss(_Loss):
 
 
 class SoftMarginLoss(_Loss):
-    """log(1 + exp(-target * input)), target -1 or 1."""
+    """log(1 + exp(-target * input)), target -1 or 1.
+
+    >>> import wengert as torch
+    >>> torch.nn.SoftMarginLoss()(torch.tensor([1.0, -2.0]), torch.tensor([1.0, -1.0]))
+    tensor(0.2201)
+    """
 
     __constants__ = ["reduction"]
 
@@ -122,7 +137,12 @@ class SoftMarginLoss(_Loss):
 
 
 class BCELoss(_WeightedLoss):
-    """-(t log p + (1 - t) log(1 - p)) of probabilities; logarithms are held above -100."""
+    """-(t log p + (1 - t) log(1 - p)) of probabilities; logarithms are held above -100.
+
+    >>> import wengert as torch
+    >>> torch.nn.BCELoss()(torch.tensor([0.5, 0.25]), torch.tensor([1.0, 0.0]))
+    tensor(0.4904)
+    """
 
     __constants__ = ["reduction"]
 
@@ -160,7 +180,12 @@ class BCEWithLogitsLoss(_Loss):
 
 
 class NLLLoss(_WeightedLoss):
-    """-weight[t] * input[t] of log-probabilities (N, C, ...) and class indices (N, ...)."""
+    """-weight[t] * input[t] of log-probabilities (N, C, ...) and class indices (N, ...).
+
+    >>> import wengert as torch
+    >>> torch.nn.NLLLoss()(torch.tensor([[-0.5, -1.0]]), torch.tensor([1]))
+    tensor(1.)
+    """
 
     __constants__ = ["ignore_index", "reduction"]
 
@@ -239,7 +264,13 @@ class CrossEntropyLoss(_WeightedLoss):
 
 
 class KLDivLoss(_Loss):
-    """t (log t - input), input log-probabilities; `reduction="batchmean"` divides by the batch."""
+    """t (log t - input), input log-probabilities; `reduction="batchmean"` divides by the batch.
+
+    >>> import wengert as torch
+    >>> p, q = torch.tensor([0.25, 0.75]), torch.tensor([0.5, 0.5])
+    >>> torch.nn.KLDivLoss(reduction="sum")(q.log(), p)
+    tensor(0.1308)
+    """
 
     __constants__ = ["reduction"]
 
@@ -258,7 +289,12 @@ class KLDivLoss(_Loss):
 
 
 class PoissonNLLLoss(_Loss):
-    """exp(input) - target * input, or input - target * log(input + eps) without `log_input`."""
+    """exp(input) - target * input, or input - target * log(input + eps) without `log_input`.
+
+    >>> import wengert as torch
+    >>> torch.nn.PoissonNLLLoss()(torch.tensor([0.0, 1.0]), torch.tensor([1.0, 2.0]))
+    tensor(0.8591)
+    """
 
     __constants__ = ["log_input", "full", "eps", "reduction"]
 
@@ -288,7 +324,12 @@ class PoissonNLLLoss(_Loss):
 
 
 class GaussianNLLLoss(_Loss):
-    """0.5 (log var + (input - target)^2 / var), var at least `eps`."""
+    """0.5 (log var + (input - target)^2 / var), var at least `eps`.
+
+    >>> import wengert as torch
+    >>> torch.nn.GaussianNLLLoss()(torch.tensor([1.0]), torch.tensor([2.0]), torch.tensor([1.0]))
+    tensor(0.5000)
+    """
 
     __constants__ = ["full", "eps", "reduction"]
 
@@ -318,7 +359,12 @@ class _MarginLoss(_Loss):
 
 
 class HingeEmbeddingLoss(_MarginLoss):
-    """input where target is 1, max(0, margin - input) where it is -1."""
+    """input where target is 1, max(0, margin - input) where it is -1.
+
+    >>> import wengert as torch
+    >>> torch.nn.HingeEmbeddingLoss()(torch.tensor([1.0, -2.0]), torch.tensor([1.0, -1.0]))
+    tensor(2.)
+    """
 
     def __init__(
         self,
@@ -334,7 +380,13 @@ class HingeEmbeddingLoss(_MarginLoss):
 
 
 class CosineEmbeddingLoss(_MarginLoss):
-    """1 - cos(x1, x2) where target is 1, max(0, cos(x1, x2) - margin) where it is -1."""
+    """1 - cos(x1, x2) where target is 1, max(0, cos(x1, x2) - margin) where it is -1.
+
+    >>> import wengert as torch
+    >>> x, y = torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0]])
+    >>> torch.nn.CosineEmbeddingLoss()(x, y, torch.tensor([1]))
+    tensor(1.)
+    """
 
     def forward(self, input1: Tensor, input2: Tensor, target: Tensor) -> Tensor:
         return F.cosine_embedding_loss(
@@ -343,7 +395,12 @@ class CosineEmbeddingLoss(_MarginLoss):
 
 
 class MarginRankingLoss(_MarginLoss):
-    """max(0, -target * (input1 - input2) + margin)."""
+    """max(0, -target * (input1 - input2) + margin).
+
+    >>> import wengert as torch
+    >>> torch.nn.MarginRankingLoss()(torch.tensor([1.0, -2.0]), torch.zeros(2), torch.ones(2))
+    tensor(1.)
+    """
 
     def forward(self, input1: Tensor, input2: Tensor, target: Tensor) -> Tensor:
         return F.margin_ranking_loss(
@@ -390,7 +447,12 @@ class TripletMarginLoss(_Loss):
 
 
 class MultiLabelSoftMarginLoss(_WeightedLoss):
-    """The mean over classes of the binary cross-entropy of logits (N, C) and labels (N, C)."""
+    """The mean over classes of the binary cross-entropy of logits (N, C) and labels (N, C).
+
+    >>> import wengert as torch
+    >>> torch.nn.MultiLabelSoftMarginLoss()(torch.zeros(1, 3), torch.tensor([[1.0, 0.0, 1.0]]))
+    tensor(0.6931)
+    """
 
     __constants__ = ["reduction"]
 
@@ -401,7 +463,12 @@ class MultiLabelSoftMarginLoss(_WeightedLoss):
 
 
 class MultiLabelMarginLoss(_Loss):
-    """The margin of every label of a row over every other class; labels end at the first -1."""
+    """The margin of every label of a row over every other class; labels end at the first -1.
+
+    >>> import wengert as torch
+    >>> torch.nn.MultiLabelMarginLoss()(torch.tensor([[0.5, 0.25]]), torch.tensor([[0, -1]]))
+    tensor(0.3750)
+    """
 
     __constants__ = ["reduction"]
 
@@ -410,7 +477,12 @@ class MultiLabelMarginLoss(_Loss):
 
 
 class MultiMarginLoss(_WeightedLoss):
-    """sum over i != t of max(0, margin - input[t] + input[i])^p / C."""
+    """sum over i != t of max(0, margin - input[t] + input[i])^p / C.
+
+    >>> import wengert as torch
+    >>> torch.nn.MultiMarginLoss()(torch.tensor([[0.5, 0.25]]), torch.tensor([0]))
+    tensor(0.3750)
+    """
 
     __constants__ = ["p", "margin", "reduction"]
 

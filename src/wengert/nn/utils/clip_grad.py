@@ -96,7 +96,16 @@ def clip_grads_with_norm_(
     total_norm: Tensor,
     foreach: bool | None = None,
 ) -> None:
-    """Scales the gradients by max_norm / (total_norm + 1e-6) where that is below 1."""
+    """Scales the gradients by max_norm / (total_norm + 1e-6) where that is below 1.
+
+    >>> import wengert as torch
+    >>> w = torch.ones(2, requires_grad=True)
+    >>> (w * torch.tensor([3.0, 4.0])).sum().backward()
+    >>> norm = torch.nn.utils.get_total_norm([w.grad])
+    >>> torch.nn.utils.clip_grads_with_norm_([w], 1.0, norm)
+    >>> w.grad
+    tensor([0.6000, 0.8000])
+    """
     _scale(_grads(parameters), max_norm, total_norm)
 
 
@@ -126,7 +135,15 @@ def clip_grad_norm_(
 def clip_grad_value_(
     parameters: Tensor | Iterable[Tensor], clip_value: float, foreach: bool | None = None
 ) -> None:
-    """Clamps every element of every gradient to [-clip_value, clip_value]."""
+    """Clamps every element of every gradient to [-clip_value, clip_value].
+
+    >>> import wengert as torch
+    >>> w = torch.ones(2, requires_grad=True)
+    >>> (w * torch.tensor([1.0, -5.0])).sum().backward()
+    >>> torch.nn.utils.clip_grad_value_([w], 2.0)
+    >>> w.grad
+    tensor([ 1., -2.])
+    """
     limit = float(clip_value)
     where = caller()
     for grad in _grads(parameters):

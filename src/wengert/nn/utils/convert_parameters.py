@@ -23,6 +23,12 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
     """Copies consecutive slices of `vec` into the parameters, unrecorded.
 
     Raises RuntimeError before anything is changed if the vector is too short.
+
+    >>> import wengert as torch
+    >>> layer = torch.nn.Linear(2, 1)
+    >>> torch.nn.utils.vector_to_parameters(torch.tensor([1.0, 2.0, 3.0]), layer.parameters())
+    >>> layer.weight.detach(), layer.bias.detach()
+    (tensor([[1., 2.]]), tensor([3.]))
     """
     if not isinstance(vec, Tensor):
         raise TypeError(f"expected torch.Tensor, but got: {type(vec).__name__}")

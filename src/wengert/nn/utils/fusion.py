@@ -50,7 +50,15 @@ def fuse_conv_bn_weights(
 
 
 def fuse_conv_bn_eval(conv: Any, bn: Any, transpose: bool = False) -> Any:
-    """Returns a copy of `conv` that does what `conv` and then `bn` do, both in evaluation mode."""
+    """Returns a copy of `conv` that does what `conv` and then `bn` do, both in evaluation mode.
+
+    >>> import wengert as torch
+    >>> conv, norm = torch.nn.Conv2d(1, 2, 3).eval(), torch.nn.BatchNorm2d(2).eval()
+    >>> x = torch.randn(1, 1, 5, 5)
+    >>> fused = torch.nn.utils.fuse_conv_bn_eval(conv, norm)
+    >>> torch.allclose(fused(x), norm(conv(x)), atol=1e-6)
+    True
+    """
     _check(conv, bn, "the convolution and the batch norm")
     if bn.running_mean is None or bn.running_var is None:
         raise AssertionError("the batch norm must have running statistics")

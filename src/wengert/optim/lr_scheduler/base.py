@@ -48,7 +48,18 @@ def warn_of_epoch() -> None:
 
 
 class LRScheduler:
-    """Base class: a subclass defines `get_lr()`, the list of the groups' next rates."""
+    """Base class: a subclass defines `get_lr()`, the list of the groups' next rates.
+
+    >>> import wengert as torch
+    >>> class Halves(torch.optim.lr_scheduler.LRScheduler):
+    ...     def get_lr(self):
+    ...         return [lr / 2**self.last_epoch for lr in self.base_lrs]
+    >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    >>> schedule = Halves(optimizer)
+    >>> optimizer.step(); schedule.step()
+    >>> schedule.get_last_lr()
+    [0.5]
+    """
 
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
         if not isinstance(optimizer, Optimizer):

@@ -61,7 +61,19 @@ class _Composed(LRScheduler):
 
 
 class SequentialLR(_Composed):
-    """One schedule after the other: the next takes over at each of `milestones`."""
+    """One schedule after the other: the next takes over at each of `milestones`.
+
+    >>> import wengert as torch
+    >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    >>> L = torch.optim.lr_scheduler
+    >>> parts = [L.ConstantLR(optimizer, 0.1, total_iters=2), L.ExponentialLR(optimizer, 0.5)]
+    >>> schedule, rates = L.SequentialLR(optimizer, parts, milestones=[2]), []
+    >>> for _ in range(4):
+    ...     optimizer.step(); schedule.step()
+    ...     rates += schedule.get_last_lr()
+    >>> [round(lr, 4) for lr in rates]
+    [0.1, 1.0, 0.5, 0.25]
+    """
 
     def __init__(
         self,

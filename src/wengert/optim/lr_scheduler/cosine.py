@@ -14,6 +14,16 @@ class CosineAnnealingLR(LRScheduler):
     """lr from the initial value to eta_min along half a cosine of length `T_max`, and back.
 
     Loshchilov and Hutter, SGDR (2017), without the restarts.
+
+    >>> import wengert as torch
+    >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    >>> schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=2)
+    >>> rates = []
+    >>> for _ in range(3):
+    ...     optimizer.step(); schedule.step()
+    ...     rates += schedule.get_last_lr()
+    >>> [round(lr, 4) for lr in rates]
+    [0.5, 0.0, 0.5]
     """
 
     def __init__(
@@ -49,6 +59,16 @@ class CosineAnnealingWarmRestarts(LRScheduler):
     """Half cosines from the initial value to eta_min, started anew after T_0, T_0 T_mult, ...
 
     Loshchilov and Hutter, SGDR: Stochastic Gradient Descent with Warm Restarts (2017).
+
+    >>> import wengert as torch
+    >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    >>> schedule = torch.optim.lr_scheduler.CosineAnnealingWarmRestarts(optimizer, T_0=2)
+    >>> rates = []
+    >>> for _ in range(3):
+    ...     optimizer.step(); schedule.step()
+    ...     rates += schedule.get_last_lr()
+    >>> [round(lr, 4) for lr in rates]
+    [0.5, 1.0, 0.5]
     """
 
     def __init__(
@@ -109,6 +129,17 @@ class OneCycleLR(MomentumCycle):
 
     Smith and Topin, Super-Convergence (2018). The length is `total_steps`, or `epochs` times
     `steps_per_epoch`; `step()` is called after each batch.
+
+    >>> import wengert as torch
+    >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    >>> schedule = torch.optim.lr_scheduler.OneCycleLR(
+    ...     optimizer, max_lr=1.0, total_steps=4, cycle_momentum=False)
+    >>> rates = []
+    >>> for _ in range(3):
+    ...     optimizer.step(); schedule.step()
+    ...     rates += schedule.get_last_lr()
+    >>> [round(lr, 4) for lr in rates]
+    [0.8117, 0.2831, 0.0]
     """
 
     def __init__(

@@ -55,7 +55,18 @@ class LambdaLR(LRScheduler):
 
 
 class MultiplicativeLR(LambdaLR):
-    """lr <- lr * lr_lambda(epoch)."""
+    """lr <- lr * lr_lambda(epoch).
+
+    >>> import wengert as torch
+    >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    >>> schedule = torch.optim.lr_scheduler.MultiplicativeLR(optimizer, lambda epoch: 0.5)
+    >>> rates = []
+    >>> for _ in range(3):
+    ...     optimizer.step(); schedule.step()
+    ...     rates += schedule.get_last_lr()
+    >>> [round(lr, 4) for lr in rates]
+    [0.5, 0.25, 0.125]
+    """
 
     def get_lr(self) -> list[float]:
         self._warn_outside_of_step()
@@ -94,7 +105,18 @@ class StepLR(LRScheduler):
 
 
 class MultiStepLR(LRScheduler):
-    """lr <- lr * gamma at each epoch in `milestones`."""
+    """lr <- lr * gamma at each epoch in `milestones`.
+
+    >>> import wengert as torch
+    >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    >>> schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, milestones=[1, 3], gamma=0.1)
+    >>> rates = []
+    >>> for _ in range(3):
+    ...     optimizer.step(); schedule.step()
+    ...     rates += schedule.get_last_lr()
+    >>> [round(lr, 4) for lr in rates]
+    [0.1, 0.1, 0.01]
+    """
 
     def __init__(
         self,
@@ -120,7 +142,18 @@ class MultiStepLR(LRScheduler):
 
 
 class ConstantLR(LRScheduler):
-    """lr = initial lr * factor for the first `total_iters` epochs, then the initial lr."""
+    """lr = initial lr * factor for the first `total_iters` epochs, then the initial lr.
+
+    >>> import wengert as torch
+    >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    >>> schedule = torch.optim.lr_scheduler.ConstantLR(optimizer, factor=0.5, total_iters=2)
+    >>> rates = []
+    >>> for _ in range(3):
+    ...     optimizer.step(); schedule.step()
+    ...     rates += schedule.get_last_lr()
+    >>> [round(lr, 4) for lr in rates]
+    [0.5, 1.0, 1.0]
+    """
 
     def __init__(
         self,
@@ -149,7 +182,18 @@ class ConstantLR(LRScheduler):
 
 
 class LinearLR(LRScheduler):
-    """lr = initial lr * a factor that goes linearly from start to end in `total_iters` epochs."""
+    """lr = initial lr * a factor that goes linearly from start to end in `total_iters` epochs.
+
+    >>> import wengert as torch
+    >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    >>> schedule = torch.optim.lr_scheduler.LinearLR(optimizer, start_factor=0.5, total_iters=2)
+    >>> rates = []
+    >>> for _ in range(3):
+    ...     optimizer.step(); schedule.step()
+    ...     rates += schedule.get_last_lr()
+    >>> [round(lr, 4) for lr in rates]
+    [0.75, 1.0, 1.0]
+    """
 
     def __init__(
         self,
@@ -188,7 +232,18 @@ class LinearLR(LRScheduler):
 
 
 class ExponentialLR(LRScheduler):
-    """lr <- lr * gamma every epoch."""
+    """lr <- lr * gamma every epoch.
+
+    >>> import wengert as torch
+    >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    >>> schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.5)
+    >>> rates = []
+    >>> for _ in range(3):
+    ...     optimizer.step(); schedule.step()
+    ...     rates += schedule.get_last_lr()
+    >>> [round(lr, 4) for lr in rates]
+    [0.5, 0.25, 0.125]
+    """
 
     def __init__(self, optimizer: Optimizer, gamma: float, last_epoch: int = -1) -> None:
         self.gamma = gamma
@@ -205,7 +260,18 @@ class ExponentialLR(LRScheduler):
 
 
 class PolynomialLR(LRScheduler):
-    """lr = initial lr * (1 - epoch / total_iters)^power, 0 from `total_iters` on."""
+    """lr = initial lr * (1 - epoch / total_iters)^power, 0 from `total_iters` on.
+
+    >>> import wengert as torch
+    >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    >>> schedule = torch.optim.lr_scheduler.PolynomialLR(optimizer, total_iters=4)
+    >>> rates = []
+    >>> for _ in range(3):
+    ...     optimizer.step(); schedule.step()
+    ...     rates += schedule.get_last_lr()
+    >>> [round(lr, 4) for lr in rates]
+    [0.75, 0.5, 0.25]
+    """
 
     def __init__(
         self, optimizer: Optimizer, total_iters: int = 5, power: float = 1.0, last_epoch: int = -1

@@ -8,16 +8,15 @@ making them. The k-th call of an op is the k-th call of that op both times.
 from __future__ import annotations
 
 import enum
-import threading
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any
 
 from ...autograd.profiler_record import call_name
-from ...core import state
 from ...core.record import evaluate_known
 from ...core.registry import API
 from ...core.tensor import Tensor, storage_of
 from ...ops.aten import Name, known
+from .watching import ThreadMode
 
 _HOW = (
     "This can happen if the operations in the checkpointed region are nondeterministic or depend on "
@@ -121,29 +120,20 @@ def name_of(op: Any, params: tuple) -> Name:
     return Name(_PRODUCTS.get(op.name) or call_name(op, params).removeprefix("aten::"))
 
 
-class _Selecting(state.Mode):
+class _Selecting(ThreadMode):
     """What both contexts do: number the calls of each op in the thread that entered."""
 
     def __init__(self, store: dict[tuple[str, int], Any]) -> None:
         self.store = store
         self.counts: dict[str, int] = {}
-        self._thread = 0
 
-    def __enter__(self) -> Self:
+    def _begin(self) -> None:
         self.counts.clear()
-        self._thread = threading.get_ident()
-        with state._lock:
-            state.push_mode(self)
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        with state._lock:
-            state.pop_mode(self)
 
     def call(self, op: Any, args: tuple, params: tuple) -> Any:
         """Hand the calls that a policy may choose to `select`."""
         if (
-            threading.get_ident() != self._thread
+            not self.mine()
             or op.view
             or op.kind == "function"  # the calls inside are seen themselves
             or "source" in op.params  # the random stream must move on

@@ -2,36 +2,27 @@
 
 from __future__ import annotations
 
-import threading
-from typing import Any, Self
+from typing import Any
 
 from ...autograd.profiler_record import call_name
-from ...core import inplace, state
+from ...core import inplace
 from ...core.tensor import Tensor
 from .region import CheckpointError
+from .watching import ThreadMode
 
 
-class Log(state.Mode):
+class Log(ThreadMode):
     """Within the block, notes the calls of this thread."""
 
     def __init__(self) -> None:
         self.lines: list[tuple[str, Any]] = []  # what was called, and the user's frame
-        self._thread = 0
 
-    def __enter__(self) -> Self:
+    def _begin(self) -> None:
         self.lines.clear()
-        self._thread = threading.get_ident()
-        with state._lock:
-            state.push_mode(self)
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        with state._lock:
-            state.pop_mode(self)
 
     def call(self, op: Any, args: tuple, params: tuple) -> Any:
         """Note a call before it is made, so that one that fails is there as well."""
-        if threading.get_ident() == self._thread:
+        if self.mine():
             operands = [_shown(a) for a in args] + [repr(p) for p in params]
             self.lines.append((f"{call_name(op, params)}({', '.join(operands)})", inplace.caller()))
         return self.forward(op, args, params)
