@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import wengert
-from wengert.core import batching, record
+from wengert.core import batching, cold
 from wengert.core.batching import rules_missing
 from wengert.core.op import Op
 from wengert.func import vmap
@@ -24,7 +24,7 @@ def test_every_op_has_a_batching_rule():
 def without_rule():
     op = Op("opaque", "backwards(x, y)", lambda x, y: x[::-1] + y, {})
     batching._warned.discard(op.name)
-    return lambda x, y: record.bind(op, (x, y), ())
+    return lambda x, y: cold.bind(op, (x, y), ())
 
 
 def test_an_op_without_a_rule_is_run_in_a_loop_and_warns_once(without_rule, recwarn):
@@ -42,4 +42,4 @@ def test_results_of_different_shapes_are_refused():
     op = Op("opaque", "above_zero(x)", lambda x: x[x > 0], {})
     batching._warned.add(op.name)
     with pytest.raises(RuntimeError, match="above_zero gives results of different shapes"):
-        vmap(lambda x: record.bind(op, (x,), ()))(wengert.tensor([[1.0, -1.0], [1.0, 1.0]]))
+        vmap(lambda x: cold.bind(op, (x,), ()))(wengert.tensor([[1.0, -1.0], [1.0, 1.0]]))

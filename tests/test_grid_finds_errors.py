@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from wengert.core.batching import along
+from wengert.core.cold import bind
 from wengert.core.define import elementwise, primitive
 from wengert.core.inplace import write
 from wengert.core.op import ARRAYS, TABLE, TENSORS
-from wengert.core.record import bind
 from wengert.testing import grid
 from wengert.testing.grid import Input, Row
 

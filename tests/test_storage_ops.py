@@ -74,6 +74,8 @@ def test_empty_permuted():
         torch.empty_permuted((2, 3), (0,))
 
 
+# other libraries that a test has imported may warn about forks
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore:os.fork")
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked")
 def test_shared_memory_is_seen_by_forked_processes(x):
     assert x.share_memory_() is x

@@ -24,8 +24,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..kernels.dims import count
+from .cold import bind
 from .op import TENSORS as T
-from .record import bind
 
 Rule = Callable[[Any, list, list, tuple], Any]
 

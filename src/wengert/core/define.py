@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from .batching import aligned
+from .cold import bind
 from .op import ARRAYS, TABLE, TENSORS, Op
-from .record import bind, hot1, hot2, view1, warm1, warm2, warm3, warm_some
+from .record import hot1, hot2, view1, warm1, warm2, warm3, warm_some
 
 _OPTIONS = ("promote", "node", "saved", "skip", "jvp", "batch", "copy_out", "parts")
 

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from . import state
+from .cold import bind
 from .node import Node
 from .op import TENSORS, share
-from .record import bind
 from .tensor import Tensor, extra_of, wrap
 
 new = object.__new__

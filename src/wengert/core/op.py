@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .cold import evaluate
 from .node import Node, Parts, Spent
-from .record import evaluate
 from .spec import spec_of
 from .tensor import Tensor, attach, extra_of, storage_of
 
@@ -109,7 +109,7 @@ class Op:
         self.fitted = Fitted(self) if kind == "elementwise" and self.differentiable else None
 
     def _call(self, *args: Any) -> Any:
-        from .record import bind
+        from .cold import bind
 
         count = len(self.inputs)
         return bind(self, args[:count], args[count:])

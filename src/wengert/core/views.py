@@ -50,7 +50,7 @@ def follow(array: Any, chain: tuple) -> Any:
 
 def follow_tensor(t: Tensor, chain: tuple) -> Tensor:
     """The same over tensors, recorded."""
-    from .record import bind
+    from .cold import bind
 
     for op, params, k in chain:
         v = bind(op, (t,), params)
@@ -237,7 +237,7 @@ SLICES.shown_edges = _shown_edges  # type: ignore[attr-defined]
 
 
 def register() -> None:
-    from .record import bind
+    from .cold import bind
 
     for op in (REPLAY, UNREPLAY, CUT):
         setattr(ARRAYS, op.name, op.kernel)

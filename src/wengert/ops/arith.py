@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from ..core.cold import bind, reflected
 from ..core.define import elementwise, utility
 from ..core.op import TENSORS
-from ..core.record import bind, reflected, warm1
+from ..core.record import warm1
 from ..core.registry import public
 from ..core.tensor import Tensor, as_tensor_arg, wrap
 

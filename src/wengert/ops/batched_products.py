@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ..core.batching import all_batched, composed, size_of_batch, spread, with_rank
+from ..core.cold import bind
 from ..core.op import TENSORS as T
-from ..core.record import bind
 
 
 def _rows(x: Any, batched: bool) -> Any:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from ..core.batching import aligned
+from ..core.cold import check_broadcast
 from ..core.define import plain
-from ..core.record import check_broadcast
 from ..core.registry import public
 from ..core.tensor import Tensor, as_tensor_arg
 from ..kernels.dtypes import of

@@ -11,9 +11,9 @@ import math
 from typing import Any
 
 from ..core.batching import all_batched, size_of_batch, spread
+from ..core.cold import bind
 from ..core.define import primitive, utility
 from ..core.op import TENSORS
-from ..core.record import bind
 from ..kernels import conv as k
 
 

@@ -12,8 +12,8 @@ import numpy as np
 
 from ..core import state
 from ..core.batch import Batched
+from ..core.cold import bind
 from ..core.op import TENSORS as T
-from ..core.record import bind
 from ..core.tensor import Tensor, wrap
 from ..kernels import dtypes
 from ..kernels.random import Generator, filled_like

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from ..core.batching import loop, refuse_dynamic
+from ..core.cold import bind
 from ..core.define import plain, primitive
 from ..core.errors import type_name
 from ..core.op import TENSORS
-from ..core.record import bind
 from ..core.registry import public
 from ..core.tensor import Tensor, wrap
 from ..kernels.dtypes import FLOAT

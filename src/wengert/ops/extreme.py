@@ -12,9 +12,9 @@ from typing import Any
 
 from ..core import return_types as rt
 from ..core.batching import all_batched, along, along_or_flat, together
+from ..core.cold import bind
 from ..core.define import plain, primitive
 from ..core.op import TENSORS as T
-from ..core.record import bind
 from ..core.registry import numpy_names, public
 from ..core.tensor import Tensor
 from ..kernels import reduce as k

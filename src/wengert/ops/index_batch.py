@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from ..core.batching import Rule, all_batched, size_of_batch, spread
+from ..core.cold import bind
 from ..core.dual import innermost
 from ..core.op import TENSORS as T
-from ..core.record import bind
 from ..core.tensor import Tensor, wrap
 from ..kernels import scatter as kernels
 from ..kernels.dims import count

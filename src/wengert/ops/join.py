@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from ..core.batching import all_batched, composed
+from ..core.cold import bind
 from ..core.define import primitive, utility
 from ..core.op import TENSORS
-from ..core.record import bind
 from ..core.registry import public
 from ..core.tensor import Tensor, wrap
 from ..kernels import dtypes

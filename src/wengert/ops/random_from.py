@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from ..core.batching import aligned
+from ..core.cold import bind
 from ..core.define import elementwise, plain
 from ..core.inplace import into
 from ..core.op import TENSORS as T
-from ..core.record import bind
 from ..core.registry import public
 from ..core.size import size_of
 from ..core.tensor import Tensor

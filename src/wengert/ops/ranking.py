@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from ..core.batching import all_batched
+from ..core.cold import bind
 from ..core.define import primitive
 from ..core.dual import innermost
 from ..core.op import TENSORS
-from ..core.record import bind
 from ..core.registry import public
 from ..core.tensor import Tensor, as_tensor_arg, wrap
 from ..kernels.dtypes import int64

@@ -9,10 +9,10 @@ import numpy as np
 
 from ..core import return_types as rt
 from ..core.batching import all_batched, composed, dynamic, refuse_dynamic
+from ..core.cold import bind
 from ..core.define import plain, primitive
 from ..core.dual import by_example, innermost
 from ..core.op import TENSORS as T
-from ..core.record import bind
 from ..core.registry import public
 from ..core.tensor import Tensor, as_tensor_arg, wrap
 from ..kernels import sort as k

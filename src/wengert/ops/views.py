@@ -1,6 +1,6 @@
 """The rows of views: the same memory under another shape, and what undoes them in backward.
 
-A view shares memory, version counter and history with its base; see core/record.py (`note_view`).
+A view shares memory, version counter and history with its base; see core/cold.py (`note_view`).
 """
 
 from __future__ import annotations

@@ -15,11 +15,11 @@ import numpy as np
 
 from ..core import errors, state
 from ..core.batching import aligned, size_of_batch, spread
+from ..core.cold import bind
 from ..core.define import elementwise
 from ..core.inplace import bump, check_writable, requires_grad_any, write
 from ..core.node import LEAF
 from ..core.op import Op
-from ..core.record import bind
 from ..core.registry import public
 from ..core.spec import spec_of
 from ..core.tensor import Tensor, attach

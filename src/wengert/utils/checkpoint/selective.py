@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ...autograd.profiler_record import call_name
-from ...core.record import evaluate_known
+from ...core.cold import evaluate_known
 from ...core.registry import API
 from ...core.tensor import Tensor, storage_of
 from ...ops.aten import Name, known
