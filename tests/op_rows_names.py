@@ -36,6 +36,15 @@ def heads(T, q, w, b, o):
     )[0]
 
 
+def mask(T):
+    return T.tensor([True, False, True])
+
+
+def places(T):
+    """Positions of three elements, one of them out of range and masked."""
+    return [T.tensor([0, 9, 1]), T.tensor([2, 0, 1])]
+
+
 def drop(name, shape):
     return row(
         f"F_{name}", seeded(lambda T, x: getattr(T.nn.functional, name)(x, 0.4, training=True)), shape,
@@ -68,6 +77,12 @@ ROWS = [
     row("split_with_sizes", lambda T, x: T.split_with_sizes(x, [1, 3], 1), M),
     row("as_strided_copy", lambda T, x: T.as_strided_copy(x, (2, 2), (3, 1)), A,
         gaps={"memory_layouts": "as_strided looks at memory, which a layout changes, as in PyTorch"}),
+    # private names of PyTorch's
+    row("softmax_backward_data", lambda T, g, y: T._softmax_backward_data(g, y, 1, g.dtype), A, Input(A, "open")),
+    row("safe_softmax", lambda T, x: T._safe_softmax(x, 1), A),
+    row("unsafe_masked_index", lambda T, x: T._unsafe_masked_index(x, mask(T), places(T), 0.5), A),
+    row("unsafe_masked_put",
+        lambda T, x, v: T._unsafe_masked_index_put_accumulate(x, mask(T), places(T), v), A, (3,)),
     # layers
     row("channel_shuffle", lambda T, x: T.nn.functional.channel_shuffle(x, 2), PIXELS),
     row("upsample_nearest", lambda T, x: T.nn.functional.interpolate(x, scale_factor=2, mode="nearest"), PIXELS),

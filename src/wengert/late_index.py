@@ -554,9 +554,13 @@ INDEX: dict[str, dict[str, str]] = {
     },
     "torch": {
         "_dirichlet_grad": "sampling",
+        "_safe_softmax": "private",
         "_sample_dirichlet": "sampling",
+        "_softmax_backward_data": "private",
         "_standard_gamma": "sampling",
         "_standard_gamma_grad": "sampling",
+        "_unsafe_masked_index": "private",
+        "_unsafe_masked_index_put_accumulate": "private",
         "_weight_norm": "weight_norm",
         "adaptive_avg_pool1d": "pool_average",
         "adaptive_max_pool1d": "pool_windows",
