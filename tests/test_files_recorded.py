@@ -6,6 +6,7 @@ made again, and what is written here is read there.
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import os
 import pickle
@@ -223,6 +224,8 @@ def fresh():
 def test_the_recorded_files_are_what_pytorch_writes(fresh):
     assert list(fresh) == list(FILES)
     for name in (*cases.CASES, *cases.UNSAFE_CASES):
+        if name == "bfloat16.pt" and importlib.util.find_spec("ml_dtypes") is None:
+            continue  # the tests of single files say that it is left out
         same(torch.load(io.BytesIO(fresh[name])), loaded(name), name)
     for name, (_, phrase) in cases.REFUSED.items():
         with raises(RuntimeError, phrase):
@@ -251,6 +254,8 @@ def test_read_here_and_there_alike(name):
 @pytest.mark.parametrize("name", cases.CASES)
 def test_written_here_and_read_by_pytorch(name):
     oracle = pytest.importorskip("torch")
+    if name == "bfloat16.pt":
+        pytest.importorskip("ml_dtypes")
     file = io.BytesIO()
     torch.save(cases.CASES[name](torch), file)
     file.seek(0)
