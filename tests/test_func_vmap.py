@@ -102,6 +102,16 @@ def test_promotion_is_that_of_examples():
     assert vmap(lambda a: a * 2.5)(torch.arange(3)).dtype is torch.float32
 
 
+@pytest.mark.skipif(REAL, reason="PyTorch's vmap narrows first and gives zeros")
+def test_division_of_integers_promotes_before_it_narrows():
+    big = torch.tensor([2**40, 2**41])
+    small = torch.tensor([[2, 4], [8, 16]], dtype=torch.int32)
+    expected = torch.stack([a / b for a, b in zip(big, small, strict=True)])
+    got = vmap(lambda a, b: a / b)(big, small)
+    assert got.dtype is expected.dtype
+    assert torch.equal(got, expected)
+
+
 # ------------------------------------------------------------------- random numbers
 def draws(mode, f, x=None):
     torch.manual_seed(0)

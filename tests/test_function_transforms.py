@@ -146,6 +146,60 @@ def test_A_114_generated_rule_with_shared_inputs_and_several_outputs():
     assert torch.equal(each[1], 3 * x.sum(1))
 
 
+@pytest.mark.skipif(REAL, reason="PyTorch counts the shared result once for each example")
+def test_A_114_generated_rule_with_a_result_that_is_the_same_for_all():
+    class Both(Function):
+        generate_vmap_rule = True
+
+        @staticmethod
+        def forward(x, w):
+            return x * w, w * 3
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            ctx.save_for_backward(*inputs)
+
+        @staticmethod
+        def backward(ctx, g, h):
+            x, w = ctx.saved_tensors
+            return g * w, g * x + h * 3
+
+    def plain(x, w):
+        return x * w, w * 3
+
+    x, w = torch.tensor([1.0, 2.0, 4.0]), torch.tensor(5.0)
+
+    def total(f):
+        return lambda x, w: sum(t.sum() for t in vmap(f, in_dims=(0, None))(x, w))
+
+    for got, expected in zip(grad(total(Both.apply), (0, 1))(x, w), grad(total(plain), (0, 1))(x, w), strict=True):
+        assert torch.equal(got, expected)
+
+
+def test_A_114_generated_rule_with_a_gradient_that_is_the_same_for_all():
+    class Constant(Function):
+        """A shift by w, whose backward takes the cotangents for ones."""
+
+        generate_vmap_rule = True
+
+        @staticmethod
+        def forward(x, w):
+            return x + w
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            pass
+
+        @staticmethod
+        def backward(ctx, g):
+            return g, torch.ones(())
+
+    if not REAL:  # PyTorch does not count the examples
+        x, w = torch.tensor([1.0, 2.0, 4.0]), torch.tensor(5.0)
+        f = grad(lambda w: vmap(Constant.apply, in_dims=(0, None))(x, w).sum())
+        assert f(w).item() == 3.0
+
+
 def test_A_114_written_rule():
     Cube.seen.clear()
     x = torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])

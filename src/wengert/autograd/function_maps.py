@@ -156,8 +156,9 @@ def _made(cls: Any, randomness: str, on: tuple) -> Any:
                 result = cls.forward(*examples.wrap(values, on))
                 many = isinstance(result, tuple)
                 results = result if many else (result,)
-                done = tuple([examples.unwrap(r) for r in results])
-                Mapped.outputs_on = tuple([examples.is_mapped(r) for r in results])
+                # a result that is the same for all examples is repeated: each has its own cotangent
+                done = tuple([examples.whole(r) if isinstance(r, Tensor) else r for r in results])
+                Mapped.outputs_on = tuple([isinstance(r, Tensor) for r in results])
             return done if many else done[0]
 
         @staticmethod
