@@ -292,3 +292,12 @@ def test_a_whole_model():
     point = x.clone().requires_grad_()
     (g,) = torch.autograd.grad(model(point).sum(), point)
     assert torch.allclose(slope, (g * t).sum(), atol=1e-6)
+
+
+def test_a_cast_to_whole_numbers_has_no_tangent():
+    with fw.dual_level():
+        x = fw.make_dual(torch.tensor([1.5, 2.5]), torch.tensor([1.0, 1.0]))
+        y = x.long()
+        assert y.dtype is torch.int64
+        assert fw.unpack_dual(y).tangent is None
+        assert fw.unpack_dual(y * x).tangent.tolist() == [1.0, 2.0]
