@@ -301,3 +301,12 @@ def test_a_cast_to_whole_numbers_has_no_tangent():
         assert y.dtype is torch.int64
         assert fw.unpack_dual(y).tangent is None
         assert fw.unpack_dual(y * x).tangent.tolist() == [1.0, 2.0]
+
+
+@pytest.mark.wengert_only
+def test_nor_has_the_cast_that_other_ops_use():
+    from wengert.core.op import TENSORS
+
+    with fw.dual_level():
+        x = fw.make_dual(torch.tensor([1.5, 2.5]), torch.tensor([1.0, 1.0]))
+        assert fw.unpack_dual(TENSORS.cast(x, torch.int64)).tangent is None
