@@ -13,6 +13,7 @@ from ..core.batch import Batched, Level, batched_over, close_batch, level_of, op
 from ..core.op import TENSORS as T
 from ..core.tensor import Tensor
 from ..core.tree import broadcast_prefix, flatten
+from .function_op import is_in
 
 new = object.__new__
 _SEE = (
@@ -179,7 +180,7 @@ def _made(cls: Any, randomness: str, on: tuple) -> Any:
                 if forward is not None:
                     ctx.save_for_forward(*[examples.unwrap(t) for t in forward])
                     ctx.forward_on = [examples.is_mapped(t) for t in forward]
-                free = [o for o, s in zip(outs, shown, strict=True) if _is_in(s, one.non_differentiable)]
+                free = [o for o, s in zip(outs, shown, strict=True) if is_in(s, one.non_differentiable)]
                 ctx.mark_non_differentiable(*free)
             ctx.set_materialize_grads(one.materialize_grads)
             one.to_save, one.saved_for_forward, one.non_differentiable = (), None, ()
@@ -219,10 +220,6 @@ def _same(given: Any, outs: tuple, shown: tuple, value: Any) -> Any:
         if o is value and isinstance(o, Tensor):
             return s
     return given
-
-
-def _is_in(t: Any, tensors: Any) -> bool:
-    return any(t is other for other in tensors)
 
 
 def _ready(ctx: Any, examples: _Examples, saved: tuple, on: list) -> Any:

@@ -304,7 +304,7 @@ def _note_kept(cls: Any, ctx: Any, watch: Any, args: tuple) -> None:
         ctx._kept, ctx._below = kept, edges_below(args)
 
 
-def _is_in(t: Any, tensors: Any) -> bool:
+def is_in(t: Any, tensors: Any) -> bool:
     for other in tensors:  # noqa: SIM110 (a third faster than any())
         if t is other:
             return True
@@ -320,7 +320,7 @@ def _check_marks(ctx: Any, results: list) -> None:
                 f"{type(t).__name__}; keep other values as attributes of ctx"
             )
     for t in ctx.dirty_tensors:
-        if not _is_in(t, results):
+        if not is_in(t, results):
             raise RuntimeError(
                 "Some elements marked as dirty during the forward method were not returned as "
                 "output. The inputs that are modified inplace must all be outputs of the Function."
@@ -331,9 +331,9 @@ def _placed(cls: Any, ctx: Any, n: Any, r: Any, k: int, results: list, tensors: 
     """Turn the k-th thing that forward returned into what apply returns."""
     if not isinstance(r, Tensor):
         return r
-    is_input = _is_in(r, tensors)
-    dirty = is_input and _is_in(r, ctx.dirty_tensors)
-    constant = _is_in(r, ctx.non_differentiable) or r.dtype.category < 2
+    is_input = is_in(r, tensors)
+    dirty = is_input and is_in(r, ctx.dirty_tensors)
+    constant = is_in(r, ctx.non_differentiable) or r.dtype.category < 2
     if n is None or constant:
         if dirty:
             inplace.bump(r)
@@ -414,7 +414,7 @@ def _push_forward(op: FunctionOp, args: tuple, level: int) -> Any:
             continue
         check_tangent(r, t, k)
         place = next((i for i, v in enumerate(inputs) if v is r), None)
-        if place is not None and _is_in(r, ctx.dirty_tensors) and duals[place]:
+        if place is not None and is_in(r, ctx.dirty_tensors) and duals[place]:
             if t is not args[place].note:
                 raise RuntimeError(
                     "An inplace custom Function is not modifying the forward mode gradients "
@@ -423,7 +423,7 @@ def _push_forward(op: FunctionOp, args: tuple, level: int) -> Any:
                 )
             out.append(args[place])
             continue
-        if r._is_view() and not t._is_view() and not _is_in(t, tangents):
+        if r._is_view() and not t._is_view() and not is_in(t, tangents):
             raise RuntimeError(
                 "A custom Function's forward is returning a view (or an input as-is) but the jvp "
                 "is not returning a view."
